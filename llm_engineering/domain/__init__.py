@@ -1,0 +1,1 @@
+"""What the system is about: values, ports and errors. Imports the standard library and pydantic, nothing else."""

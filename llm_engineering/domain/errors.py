@@ -1,0 +1,89 @@
+"""Every error that MoodSwarm raises on purpose.
+
+    MoodSwarmError
+    ├── ConfigurationError          the person at the keyboard can mend it; the CLI exits with 2
+    │   ├── SettingsError               an environment variable or `.env` entry has a wrong value
+    │   ├── PipelineConfigError         a pipeline's YAML is missing, or has an unknown key or a wrong type
+    │   └── MissingExtraError           an optional package is not installed
+    ├── InvalidInputError           what was asked cannot be processed; HTTP 422
+    │   ├── InvalidQueryError           an empty, oversized or non-text question
+    │   ├── UnknownAuthorError          a filter names an author of whom nothing is stored
+    │   ├── UnsupportedLinkError        no crawler takes this link
+    │   └── InvalidDumpError            a file to import is not in the handbook's JSON format
+    ├── CrawlError                  one source could not be read; the other sources go on
+    ├── NothingSucceededError       every source of a run failed; the ZenML step is red
+    ├── ModelMismatchError          the vector store was filled by another embedding model
+    ├── DependencyUnavailableError  a server or model cannot be reached; HTTP 503
+    │   └── StoreLockedError            another process holds the embedded vector store
+    └── IntegrityError              packaged weights are not the ones that were published
+
+A message says what happened and what to do next, and never carries a secret. Adapters in `infrastructure` turn their
+vendor's errors into these; nothing else does.
+"""
+
+
+class MoodSwarmError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class ConfigurationError(MoodSwarmError):
+    """A setting, a flag or a configuration file is wrong."""
+
+
+class SettingsError(ConfigurationError):
+    """An environment variable has a wrong value."""
+
+
+class PipelineConfigError(ConfigurationError):
+    """A pipeline's YAML file is missing or malformed."""
+
+
+class MissingExtraError(ConfigurationError):
+    """A package of an optional extra is needed and not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package!r}. Install it: uv pip install -e '.[{extra}]'")
+
+
+class InvalidInputError(MoodSwarmError):
+    """What was asked for cannot be processed."""
+
+
+class InvalidQueryError(InvalidInputError):
+    """A question is empty, too long or not text."""
+
+
+class UnknownAuthorError(InvalidInputError):
+    """A filter names an author of whom nothing is stored."""
+
+
+class UnsupportedLinkError(InvalidInputError):
+    """No crawler takes this link."""
+
+
+class InvalidDumpError(InvalidInputError):
+    """A file to import is not in the handbook's JSON format."""
+
+
+class CrawlError(MoodSwarmError):
+    """One source could not be read."""
+
+
+class NothingSucceededError(MoodSwarmError):
+    """Every source of a run failed."""
+
+
+class ModelMismatchError(MoodSwarmError):
+    """The vector store was filled by another embedding model."""
+
+
+class DependencyUnavailableError(MoodSwarmError):
+    """A server or a model cannot be reached."""
+
+
+class StoreLockedError(DependencyUnavailableError):
+    """Another process holds the embedded vector store."""
+
+
+class IntegrityError(MoodSwarmError):
+    """Packaged weights do not have the published hash."""
