@@ -1,0 +1,1 @@
+"""What the system does: functions that take ports as arguments."""

@@ -1,0 +1,1 @@
+"""From a link to documents: choose a crawler, and turn what was fetched into raw documents."""

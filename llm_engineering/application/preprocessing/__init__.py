@@ -1,0 +1,1 @@
+"""From raw documents to features: clean, chunk, embed, load."""

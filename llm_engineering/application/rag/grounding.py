@@ -1,0 +1,53 @@
+"""Does a passage support what a small model wrote?
+
+A lexical test, for the embedded base model only: it is cheap, it needs no second model, and it errs towards quoting.
+What it cannot see is a true word used to say something false; a model that follows instructions is not put through it.
+"""
+
+import re
+
+# Share of the answer's content words that must stand together in one place of the passage.
+MIN_SUPPORT = 0.8
+# An answer with fewer words of its own says too little to be checked, or repeats the question.
+MIN_NEW_WORDS = 3
+# How many content words of the passage make one place: a sentence or two, more for longer answers.
+PLACE_WORDS = 30
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_STOP_WORDS = frozenset(
+    {
+        "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been",
+        "before", "but", "by", "can", "could", "did", "do", "does", "each", "for", "from", "had", "has", "have",
+        "how", "i", "if", "in", "into", "is", "it", "its", "may", "more", "most", "no", "not", "of", "on", "one",
+        "only", "or", "other", "our", "out", "over", "so", "some", "such", "than", "that", "the", "their", "them",
+        "then", "there", "these", "they", "this", "those", "through", "to", "under", "up", "was", "we", "were",
+        "what", "when", "where", "which", "while", "who", "why", "will", "with", "would", "you", "your",
+    }
+)  # fmt: skip
+# Words are compared by their first letters: "splits", "splitting" and "split" count as one.
+_STEM_LETTERS = 5
+
+
+def is_grounded(answer: str, question: str, passage: str) -> bool:
+    """Whether the answer says something beyond the question, and nearly only what one place of the passage says.
+
+    True when at least `MIN_NEW_WORDS` content words of the answer are not the question's, every number in it stands in
+    the passage, and at least `MIN_SUPPORT` of its content words stand within `PLACE_WORDS` neighbouring ones there.
+    """
+    words, given = set(_content_words(answer)), _content_words(passage)
+    if len(words - set(_content_words(question))) < MIN_NEW_WORDS:
+        return False
+    if not {word for word in words if _has_digit(word)} <= set(given):
+        return False
+    size = max(PLACE_WORDS, 2 * len(words))
+    places = (set(given[start : start + size]) for start in range(max(1, len(given) - size + 1)))
+    return max(len(words & place) for place in places) >= MIN_SUPPORT * len(words)
+
+
+def _content_words(text: str) -> list[str]:
+    words = (match.group().casefold() for match in _WORD.finditer(text))
+    return [word if _has_digit(word) else word[:_STEM_LETTERS] for word in words if word not in _STOP_WORDS]
+
+
+def _has_digit(word: str) -> bool:
+    return any(character.isdigit() for character in word)
