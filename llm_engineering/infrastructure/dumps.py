@@ -1,0 +1,64 @@
+"""A folder of JSON files, an array each, read and written record by record."""
+
+import codecs
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ijson
+
+from llm_engineering.domain.errors import InvalidDumpError
+
+_HEAD_BYTES = 1024
+
+
+class JsonDump:
+    """Implements `Dump`. A file is replaced when its last record is written: a killed export leaves the old one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    def has(self, collection: str) -> bool:
+        """Whether there is a file of the collection."""
+        return self._path(collection).is_file()
+
+    def read(self, collection: str) -> Iterator[Any]:
+        """The records one by one.
+
+        Raises:
+            InvalidDumpError: the file is not a JSON array.
+        """
+        path = self._path(collection)
+        with path.open("rb") as file:
+            start = file.read(_HEAD_BYTES)
+            if start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] != b"[":
+                raise InvalidDumpError(f"{path} is not a JSON array.")
+            file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
+            try:
+                yield from ijson.items(file, "item", use_float=True)
+            except ijson.JSONError as error:
+                raise InvalidDumpError(f"{path} is not valid JSON: {' '.join(str(error).split())}") from error
+
+    def write(self, collection: str, records: Iterable[Mapping[str, Any]]) -> int:
+        """Write the records and return how many there were."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(collection)
+        partial = path.with_suffix(".json.partial")
+        count = 0
+        with partial.open("w", encoding="utf-8") as file:
+            file.write("[")
+            for record in records:
+                file.write(",\n" if count else "\n")
+                json.dump(record, file, ensure_ascii=False)
+                count += 1
+            file.write("\n]\n")
+        os.replace(partial, path)
+        return count
+
+    def _path(self, collection: str) -> Path:
+        return self._folder / f"{collection}.json"

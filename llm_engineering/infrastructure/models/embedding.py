@@ -1,0 +1,104 @@
+"""The embedding model, by sentence-transformers (Reimers and Gurevych, 2019)."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from llm_engineering.domain.chunks import Vector
+from llm_engineering.domain.errors import DependencyUnavailableError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+SPECIAL_TOKENS = 2
+# On 2 cores 4, 8, 16 and 32 embed at the same rate (benchmarks/batches.py), and memory grows with the batch.
+CPU_BATCH_SIZE = 8
+ACCELERATOR_BATCH_SIZE = 128
+
+
+class SentenceTransformerEmbedder:
+    """Implements `Embedder`. The model is loaded when it is first used: a run that finds nothing changed needs none.
+
+    One call at a time: three at once on a CPU take longer than the same three in a row.
+    """
+
+    def __init__(
+        self, model_id: str, device: str, find_weights: Callable[[str], Path | None], token: str | None = None
+    ) -> None:
+        self._model_id = model_id
+        self._device = device
+        self._find_weights = find_weights
+        self._token = token
+        self._loaded: SentenceTransformer | None = None
+        self._lock = Lock()
+
+    @property
+    def model_id(self) -> str:
+        """The id that the model has on the Hugging Face Hub."""
+        return self._model_id
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        dimension = self._model.get_embedding_dimension()
+        if dimension is None:
+            raise DependencyUnavailableError(f"{self._model_id} does not say how long its vectors are.")
+        return int(dimension)
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text are read, without the two special ones."""
+        return int(self._model.max_seq_length or 512) - SPECIAL_TOKENS
+
+    @property
+    def batch_size(self) -> int:
+        """How many texts to embed at once on this device."""
+        return CPU_BATCH_SIZE if self._device == "cpu" else ACCELERATOR_BATCH_SIZE
+
+    def token_starts(self, text: str) -> list[int]:
+        """The offset of each token's first character."""
+        encoded = self._model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return [start for start, _ in encoded["offset_mapping"]]
+
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """A unit vector for each text, in one batch."""
+        model = self._model
+        with self._lock:
+            vectors = model.encode(
+                list(texts), batch_size=max(1, len(texts)), normalize_embeddings=True, show_progress_bar=False
+            )
+        return [vector.tolist() for vector in vectors]
+
+    def load(self) -> None:
+        """Load the model now rather than at the first use."""
+        _ = self._model
+
+    @property
+    def _model(self) -> "SentenceTransformer":
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+    def _load(self) -> "SentenceTransformer":
+        packaged = self._find_weights(self._model_id)
+        # Imported here: it takes 4 to 12 s.
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+        logger.info("Loading the embedding model %s on %s", self._model_id, self._device)
+        try:
+            if packaged:
+                return SentenceTransformer(str(packaged), device=self._device, local_files_only=True)
+            return SentenceTransformer(self._model_id, device=self._device, token=self._token)
+        except (OSError, ValueError, RuntimeError, AssertionError) as error:
+            where = f"from {packaged}" if packaged else "from the Hugging Face Hub"
+            raise DependencyUnavailableError(
+                f"The embedding model {self._model_id} cannot be loaded {where} on {self._device}: "
+                f"{type(error).__name__}. Check TEXT_EMBEDDING_MODEL_ID, HUGGINGFACE_ACCESS_TOKEN and RAG_MODEL_DEVICE."
+            ) from error

@@ -1,0 +1,48 @@
+"""Progress for a person: a bar on a terminal, a line now and then elsewhere."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger(__name__)
+
+LINE_EVERY_SECONDS = 5.0
+
+
+class ConsoleProgress:
+    """Implements `Progress` on standard error."""
+
+    @contextmanager
+    def task(self, description: str, total: int) -> Iterator[Callable[[float], None]]:
+        """A bar for one piece of work; `total` 0 means: not known."""
+        shown = _bar if sys.stderr.isatty() else _lines
+        with shown(description, total) as advance:
+            yield advance
+
+
+@contextmanager
+def _bar(description: str, total: int) -> Iterator[Callable[[float], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(description, total=total or None)
+        yield lambda amount: progress.advance(task, amount)
+
+
+@contextmanager
+def _lines(description: str, total: int) -> Iterator[Callable[[float], None]]:
+    done, last = 0.0, time.monotonic()
+
+    def advance(amount: float) -> None:
+        nonlocal done, last
+        done += amount
+        if time.monotonic() - last >= LINE_EVERY_SECONDS:
+            last = time.monotonic()
+            logger.info("%s: %d of %s", description, done, total or "?")
+
+    yield advance
+    logger.info("%s: %d of %s, done", description, round(done), total or round(done))

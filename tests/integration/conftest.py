@@ -1,0 +1,46 @@
+"""Real parts, started once and shared: a MongoDB-wire server, the embedding model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from llm_engineering.infrastructure.db.mongo import MongoDocumentStore
+from llm_engineering.infrastructure.db.qdrant import QdrantVectorStore
+from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
+from llm_engineering.infrastructure.local.qdrant_engine import open_embedded
+from llm_engineering.infrastructure.local.weights import packaged_embedder_path
+from llm_engineering.infrastructure.models.embedding import SentenceTransformerEmbedder
+from llm_engineering.settings import Settings
+
+MODEL_ID = Settings.model_fields["TEXT_EMBEDDING_MODEL_ID"].default
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    daemon = MongoDaemon(tmp_path_factory.mktemp("mongo"))
+    yield daemon.ensure_running().uri
+    daemon.stop()
+
+
+@pytest.fixture
+def store(mongo_uri: str) -> Iterator[MongoDocumentStore]:
+    """A document store in a database of its own."""
+    store = MongoDocumentStore(mongo_uri, f"test_{uuid4().hex}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Iterator[QdrantVectorStore]:
+    """A vector store on the real engine, in a folder of its own."""
+    store = open_embedded(tmp_path / "qdrant")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def embedder() -> SentenceTransformerEmbedder:
+    """The real model, loaded once."""
+    return SentenceTransformerEmbedder(MODEL_ID, "cpu", packaged_embedder_path)
