@@ -1,0 +1,198 @@
+"""Every environment variable: its type, default and meaning. Only `bootstrap` and the command-line tools read it.
+
+Values come from, in this order: the process environment, the file `.env`, a ZenML secret (where `SETTINGS_SECRET` names
+one), the defaults below. `.env.example` and the README's table are made from the descriptions here.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from llm_engineering.domain.documents import without_credentials
+from llm_engineering.domain.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+# What concerns this machine or leads to the secret itself: not exported into it.
+_MACHINE_ONLY = frozenset({"LOCAL_STATE_DIR", "API_HOST", "API_PORT", "SETTINGS_SECRET", "LOG_LEVEL"})
+
+
+def _mongo_uri(value: SecretStr) -> SecretStr:
+    if _scheme_and_host(value.get_secret_value())[0] not in ("mongodb", "mongodb+srv"):
+        raise ValueError("a URI that starts with mongodb:// or mongodb+srv://")
+    return value
+
+
+def _http_url(value: str) -> str:
+    scheme, host = _scheme_and_host(value)
+    if scheme not in ("http", "https") or not host:
+        raise ValueError("a URL that starts with http:// or https://")
+    return value.rstrip("/")
+
+
+def _scheme_and_host(url: str) -> tuple[str, str | None]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its message would repeat the password
+        return "", None
+    return parts.scheme, parts.hostname
+
+
+MongoUri = Annotated[SecretStr, AfterValidator(_mongo_uri)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Settings(BaseSettings):
+    """The configuration. An unset server means: use the embedded one. An empty value counts as unset."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", env_file_encoding="utf-8", env_ignore_empty=True, case_sensitive=False
+    )
+
+    # MongoDB: raw documents
+    DATABASE_HOST: MongoUri | None = Field(
+        default=None, description="MongoDB URI, mongodb://USER:PASSWORD@HOST:PORT. Unset: the embedded server."
+    )
+    DATABASE_NAME: str = Field(default="twin", min_length=1, description="MongoDB database.")
+
+    # Qdrant: features
+    QDRANT_DATABASE_HOST: str | None = Field(
+        default=None, description="Host of a Qdrant server. Unset, and no cloud: the embedded engine."
+    )
+    QDRANT_DATABASE_PORT: int = Field(default=6333, ge=1, le=65535, description="HTTP port of the Qdrant server.")
+    USE_QDRANT_CLOUD: bool = Field(default=False, description="Use QDRANT_CLOUD_URL instead of a server.")
+    QDRANT_CLOUD_URL: HttpUrl | None = Field(default=None, description="URL of the Qdrant cluster.")
+    QDRANT_APIKEY: SecretStr | None = Field(default=None, description="Key of the server or cluster.")
+
+    # Language model: any server with OpenAI's API
+    OPENAI_API_KEY: SecretStr | None = Field(
+        default=None, description="Key. With it or OPENAI_BASE_URL the model is remote; with neither, embedded."
+    )
+    OPENAI_BASE_URL: HttpUrl | None = Field(
+        default=None, description="URL of an OpenAI-compatible server, http://HOST:PORT/v1. Unset: OpenAI's own."
+    )
+    OPENAI_MODEL_ID: str = Field(default="gpt-4o-mini", min_length=1, description="Model to ask for.")
+
+    # Retrieval models
+    TEXT_EMBEDDING_MODEL_ID: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        min_length=1,
+        description="Sentence-transformers model. The default's weights come in a package; others from Hugging Face.",
+    )
+    RERANKING_CROSS_ENCODER_MODEL_ID: str = Field(
+        default="cross-encoder/ms-marco-MiniLM-L-4-v2", min_length=1, description="Reranker (not used yet)."
+    )
+    RAG_MODEL_DEVICE: str = Field(
+        default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Device of the embedding model: cpu, mps, cuda."
+    )
+
+    # Hugging Face, Comet, AWS
+    HUGGINGFACE_ACCESS_TOKEN: SecretStr | None = Field(default=None, description="Token for gated or private models.")
+    COMET_API_KEY: SecretStr | None = Field(default=None, description="Experiment tracking (later).")
+    COMET_PROJECT: str = Field(default="twin", min_length=1, description="Comet project (later).")
+    AWS_REGION: str = Field(default="eu-central-1", min_length=1, description="AWS region (later).")
+    AWS_ACCESS_KEY: SecretStr | None = Field(default=None, description="AWS key id (later).")
+    AWS_SECRET_KEY: SecretStr | None = Field(default=None, description="AWS secret key (later).")
+    AWS_ARN_ROLE: str | None = Field(default=None, description="SageMaker's role (later).")
+
+    # This machine
+    LOCAL_STATE_DIR: Path = Field(
+        default=Path(".local"), description="State of the embedded stack; a relative path is below the project."
+    )
+    API_HOST: str = Field(default="127.0.0.1", min_length=1, description="Address that the API listens on.")
+    API_PORT: int = Field(default=8000, ge=1, le=65535, description="Port that the API listens on.")
+    CRAWL_TIMEOUT_SECONDS: float = Field(default=20.0, gt=0, description="Longest wait for a page.")
+    GIT_TIMEOUT_SECONDS: float = Field(default=300.0, gt=0, description="Longest clone of a repository.")
+    MAX_FILE_KIB: int = Field(default=256, ge=1, description="Larger files of a repository or folder are left out.")
+    MAX_REPOSITORY_FILES: int = Field(default=5_000, ge=1, description="Files beyond this number are left out.")
+    SETTINGS_SECRET: str | None = Field(
+        default=None, description="Name of the ZenML secret to take values from that are set nowhere else."
+    )
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
+
+    # ZenML; exported to the process environment before it is imported
+    ZENML_CONFIG_PATH: Path | None = Field(
+        default=None, description="ZenML's configuration and local store. Unset: LOCAL_STATE_DIR/zenml."
+    )
+    ZENML_STORE_URL: str | None = Field(default=None, description="URL of a ZenML server.")
+    ZENML_STORE_API_KEY: SecretStr | None = Field(default=None, description="Its service account key.")
+    ZENML_ANALYTICS_OPT_IN: bool = Field(default=False, description="Send usage statistics to ZenML.")
+
+    @property
+    def local_state_dir(self) -> Path:
+        """`LOCAL_STATE_DIR` as an absolute path."""
+        return PROJECT_ROOT / self.LOCAL_STATE_DIR
+
+    @property
+    def zenml_config_path(self) -> Path:
+        """`ZENML_CONFIG_PATH`, else its place among the local state."""
+        return PROJECT_ROOT / self.ZENML_CONFIG_PATH if self.ZENML_CONFIG_PATH else self.local_state_dir / "zenml"
+
+    @property
+    def uses_remote_language_model(self) -> bool:
+        """Whether a key or a server's URL is configured."""
+        return self.OPENAI_API_KEY is not None or self.OPENAI_BASE_URL is not None
+
+    def exportable(self) -> dict[str, str]:
+        """The values that differ from the defaults, secrets in clear, as a ZenML secret takes them.
+
+        Left out are the settings of this machine and of ZenML itself, and what was not set: a secret can say "nothing"
+        only by the word `None`, which would come back as a value.
+        """
+        values: dict[str, str] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            travels = name not in _MACHINE_ONLY and not name.startswith("ZENML_")
+            if travels and value is not None and value != field.default:
+                values[name] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        return values
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment, then `.env`, then what `load_settings` passes (the ZenML secret)."""
+        return env_settings, dotenv_settings, init_settings
+
+
+def load_settings(env_file: Path | None = PROJECT_ROOT / ".env", secret: dict[str, str] | None = None) -> Settings:
+    """Read and check the settings; `secret` has the values of a ZenML secret.
+
+    Raises:
+        SettingsError: a value is wrong; a line for each, with the variable, what it got and what it expects.
+    """
+    settings = parse_settings(env_file, secret)
+    if settings.USE_QDRANT_CLOUD and not settings.QDRANT_CLOUD_URL:
+        raise SettingsError("USE_QDRANT_CLOUD is true, but QDRANT_CLOUD_URL is not set: expected the cluster's URL.")
+    return settings
+
+
+def parse_settings(env_file: Path | None = PROJECT_ROOT / ".env", secret: dict[str, str] | None = None) -> Settings:
+    """Read the settings, each checked by itself: the secret may still complete them. Raises as `load_settings` does."""
+    set_in_secret = {name: value for name, value in (secret or {}).items() if value}
+    try:
+        return Settings(_env_file=env_file, **set_in_secret)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors(include_url=False)]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether the variable's value must never be shown."""
+    return "SecretStr" in str(field.annotation)
+
+
+def _explain(problem: Any) -> str:
+    name = str(problem["loc"][0]).upper()
+    field = Settings.model_fields[name]
+    got = "a secret value" if is_secret(field) else without_credentials(repr(problem["input"]))
+    expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{name}: got {got}, expected {expected}. ({field.description})"

@@ -1,0 +1,1 @@
+"""ZenML steps: call the application, attach metadata. No logic."""

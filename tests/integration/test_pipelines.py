@@ -1,0 +1,184 @@
+"""The pipelines on a real ZenML store, run as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
+from llm_engineering.settings import PROJECT_ROOT, Settings
+from tools._pipeline_configs import CONFIGS, PARAMETERS
+
+# Prints what a run left in ZenML's store; the variables say which store.
+_INSPECT = """
+import json, sys
+from zenml.client import Client
+run = Client().get_pipeline_run(Client().list_pipeline_runs(sort_by="desc:created").items[0].id)
+print(json.dumps({"name": run.name, "status": run.status.value, "steps": {
+    name: {
+        "status": step.status.value, "metadata": step.run_metadata,
+        "artifacts": {key: values[0].load().model_dump(mode="json") for key, values in step.outputs.items()},
+    } for name, step in run.steps.items()
+}}))
+"""
+
+
+class Project:
+    """The commands, on a state folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        settings = set(Settings.model_fields)
+        self.environment = {name: value for name, value in os.environ.items() if name not in settings}
+        self.environment |= {"LOCAL_STATE_DIR": str(folder / "state"), "COLUMNS": "150"}
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=PROJECT_ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def etl(self, links: list[str], *flags: str) -> "subprocess.CompletedProcess[str]":
+        config = self.folder / "links.yaml"
+        config.write_text(yaml.safe_dump({"parameters": {"user_full_name": "Ada Lovelace", "links": links}}))
+        return self.command("-m", "tools.run", "--run-etl", "--etl-config-filename", str(config), *flags)
+
+    def last_run(self) -> Any:
+        environment = {
+            **self.environment,
+            "ZENML_CONFIG_PATH": str(self.folder / "state" / "zenml"),
+            "ZENML_CUSTOM_SOURCE_ROOT": str(PROJECT_ROOT),
+        }
+        result = subprocess.run(
+            [sys.executable, "-c", _INSPECT],
+            cwd=PROJECT_ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("project")
+    yield Project(folder)
+    MongoDaemon(folder / "state").stop()
+
+
+@pytest.fixture
+def notes(project: Project) -> Path:
+    notes = project.folder / "notes"
+    notes.mkdir(exist_ok=True)
+    (notes / "engine.md").write_text("# The engine\n\nThe analytical engine weaves algebraic patterns.\n")
+    (notes / "loom.md").write_text("# The loom\n\nThe loom weaves flowers and leaves.\n")
+    return notes
+
+
+def test_several_flags_run_in_the_natural_order_and_a_second_run_changes_nothing(project: Project, notes: Path) -> None:
+    first = project.etl([str(notes), "/not/there"], "--run-feature-engineering")
+    assert first.returncode == 0, first.stderr
+    # ZenML logs to standard output.
+    assert first.stdout.index("digital_data_etl") < first.stdout.index("feature_engineering")
+    assert "Failed: /not/there: No crawler reads" in first.stdout
+
+    features = project.last_run()
+    assert features["name"].startswith("feature_engineering_run_20")
+    metadata = features["steps"]["sync_features"]["metadata"]
+    assert metadata["articles"]["new"] == 2
+    assert metadata["chunks_embedded"] == 2
+    assert features["steps"]["sync_features"]["artifacts"]["feature_report"]["categories"]["articles"]["documents"] == {
+        "new": 2,
+        "changed": 0,
+        "unchanged": 0,
+    }
+
+    second = project.etl([str(notes)], "--run-feature-engineering", "--no-cache")
+    assert second.returncode == 0, second.stderr
+    assert "Loading the embedding model" not in second.stdout
+    assert project.last_run()["steps"]["sync_features"]["metadata"]["articles"]["unchanged"] == 2
+
+    (notes / "loom.md").unlink()
+    assert project.etl([str(notes)], "--run-feature-engineering").returncode == 0
+    assert project.last_run()["steps"]["sync_features"]["metadata"]["articles"]["removed"] == 1
+
+
+def test_a_step_whose_links_all_failed_is_red_and_says_why_in_one_line(project: Project) -> None:
+    result = project.etl(["/not/there", "http://127.0.0.1:9/x"])
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout + result.stderr
+    assert "None of the 2 links could be crawled" in result.stdout
+    assert result.stderr.startswith("Error: ")
+    run = project.last_run()
+    assert run["status"] == "failed"
+    assert run["steps"]["get_or_create_user"]["artifacts"]["user"]["last_name"] == "Lovelace"
+    crawl = run["steps"]["crawl_links"]
+    assert crawl["status"] == "failed"
+    assert crawl["metadata"]["links"] == {"attempted": 2, "failed": 2}
+    assert set(crawl["metadata"]["failures"]) == {"/not/there", "http://127.0.0.1:9/x"}
+
+
+def test_the_smoke_test_reports_each_service(project: Project) -> None:
+    result = project.command("-m", "tools.run", "--run-smoke-test")
+    assert result.returncode == 0, result.stderr
+
+
+def test_settings_go_into_a_zenml_secret_and_come_back_from_it(project: Project) -> None:
+    project.environment |= {"DATABASE_NAME": "elsewhere", "OPENAI_API_KEY": "sk-secret123"}
+    try:
+        exported = project.command("-m", "tools.run", "--export-settings")
+    finally:
+        del project.environment["DATABASE_NAME"], project.environment["OPENAI_API_KEY"]
+    assert exported.returncode == 0, exported.stderr
+    assert "DATABASE_NAME, OPENAI_API_KEY" in exported.stdout
+    assert "sk-secret123" not in exported.stdout + exported.stderr
+
+    read = (
+        "from llm_engineering.bootstrap import current_settings; s = current_settings();"
+        "print(s.DATABASE_NAME, s.OPENAI_API_KEY.get_secret_value(), s.QDRANT_APIKEY, s.QDRANT_DATABASE_HOST)"
+    )
+    project.environment["SETTINGS_SECRET"] = "settings"
+    try:
+        result = project.command("-c", read)
+        project.environment["SETTINGS_SECRET"] = "no_such_secret"
+        missing = project.command("-m", "tools.rag", "--query", "why")
+    finally:
+        del project.environment["SETTINGS_SECRET"]
+    assert result.stdout.splitlines()[-1] == "elsewhere sk-secret123 None None"
+    assert missing.returncode == 2
+    assert "no such secret" in missing.stderr
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_configuration_binds_to_its_pipelines_signature(path: Path, project: Project) -> None:
+    name = next(name for name in PARAMETERS if path.stem.startswith(name))
+    parameters = yaml.safe_load(path.read_text())["parameters"]
+    code = (
+        f"import inspect, json; from pipelines.{name} import {name} as p;"
+        "print(json.dumps([str(inspect.signature(p.entrypoint)), list(inspect.signature(p.entrypoint).parameters)]))"
+    )
+    environment = {**project.environment, "ZENML_CONFIG_PATH": str(project.folder / "state" / "zenml")}
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    _, names = json.loads(result.stdout.splitlines()[-1])
+    assert set(parameters) <= set(names)
+    assert set(PARAMETERS[name].model_fields) <= set(names)
+
+
+def test_what_ends_up_as_an_artifact_is_a_report_and_no_text_of_a_document(project: Project, notes: Path) -> None:
+    assert project.etl([str(notes)], "--run-feature-engineering").returncode == 0
+    stored = b"".join(path.read_bytes() for path in (project.folder / "state" / "zenml").rglob("*.json"))
+    assert b"Ada Lovelace" in stored
+    assert b"algebraic patterns" not in stored

@@ -1,0 +1,108 @@
+"""Run the pipelines: a flag each. Several flags in one call run in the natural order of the data."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tools._cli import EXIT_FAILED, clean_exit, fail, quiet_libraries
+
+if TYPE_CHECKING:
+    from zenml.models import PipelineRunResponse
+    from zenml.pipelines.pipeline_definition import Pipeline
+
+
+@click.command()
+@click.option("--run-smoke-test", is_flag=True, help="Check that ZenML runs and the stores and models answer.")
+@click.option("--run-etl", is_flag=True, help="Crawl links into MongoDB.")
+@click.option("--run-feature-engineering", is_flag=True, help="Clean, chunk and embed what is new into Qdrant.")
+@click.option("--run-end-to-end-data", is_flag=True, help="Both of the above in one run; by default on this project.")
+@click.option(
+    "--etl-config-filename",
+    default="digital_data_etl.yaml",
+    show_default=True,
+    help="Whose links --run-etl crawls: a file in configs/, or a path.",
+)
+@click.option("--no-cache", is_flag=True, help="Run every step, even where ZenML has a result for the same input.")
+@click.option("--export-settings", is_flag=True, help="Write the settings to the ZenML secret 'settings'.")
+@clean_exit
+def main(
+    run_smoke_test: bool,
+    run_etl: bool,
+    run_feature_engineering: bool,
+    run_end_to_end_data: bool,
+    etl_config_filename: str,
+    no_cache: bool,
+    export_settings: bool,
+) -> None:
+    """Run MoodSwarm's pipelines.
+
+    Exit code: 0 when all went well, 1 when a pipeline failed, 2 when a flag, a setting or a configuration is wrong
+    (nothing was started then).
+    """
+    wanted = {
+        "smoke_test": (run_smoke_test, "smoke_test.yaml"),
+        "digital_data_etl": (run_etl, etl_config_filename),
+        "feature_engineering": (run_feature_engineering, "feature_engineering.yaml"),
+        "end_to_end_data": (run_end_to_end_data, "end_to_end_data.yaml"),
+    }
+    if not export_settings and not any(chosen for chosen, _ in wanted.values()):
+        raise click.UsageError("Say what to run, for example --run-end-to-end-data. See --help.")
+
+    from llm_engineering.bootstrap import current_settings, export_zenml_environment
+    from tools._pipeline_configs import check_config
+
+    configs = {name: check_config(name, filename) for name, (chosen, filename) in wanted.items() if chosen}
+    settings = current_settings()
+    quiet_libraries()
+    export_zenml_environment(settings)
+    if export_settings:
+        _export(settings.exportable())
+    pipelines = [_configured(name, config, use_cache=not no_cache) for name, config in configs.items()]
+    for pipeline in pipelines:
+        _run(pipeline)
+
+
+def _export(values: dict[str, str]) -> None:
+    from llm_engineering.infrastructure.zenml_secrets import write_secret
+
+    write_secret("settings", values)
+    click.echo(
+        f"Exported to the ZenML secret 'settings': {', '.join(sorted(values)) or 'nothing, all is at its default'}."
+    )
+    click.echo("Set SETTINGS_SECRET=settings where they are to be used.")
+
+
+def _configured(name: str, config: Path, use_cache: bool) -> "Pipeline":
+    """The pipeline with its configuration and a run name that has the time in it."""
+    from importlib import import_module
+
+    from llm_engineering.domain.errors import PipelineConfigError
+
+    pipeline: Pipeline = getattr(import_module(f"pipelines.{name}"), name)
+    run_name = f"{name}_run_{datetime.now().astimezone():%Y_%m_%d_%H_%M_%S_%f}"
+    try:
+        return pipeline.with_options(
+            config_path=str(config), run_name=run_name, enable_cache=None if use_cache else False
+        )
+    except ValueError as error:
+        raise PipelineConfigError(f"{config.name}: ZenML refuses it: {' '.join(str(error).split())}") from error
+
+
+def _run(pipeline: "Pipeline") -> None:
+    """Run one pipeline and print its reports; leave with exit code 1 when it fails."""
+    from tools._report import print_reports
+
+    try:
+        run: PipelineRunResponse | None = pipeline()
+    except RuntimeError as error:
+        # ZenML's way to say that a step failed; the step's own error was logged above.
+        fail(f"{error}. More in the dashboard: make dashboard", EXIT_FAILED)
+    else:
+        if run:  # a remote orchestrator that does not wait gives none
+            print_reports(run)
+
+
+if __name__ == "__main__":
+    main()
