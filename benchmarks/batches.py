@@ -1,13 +1,14 @@
-"""How the embedding model's rate and memory depend on the batch size, on this machine's CPU.
+"""How the embedding model's rate and memory depend on the batch size, and on how idle threads wait, on this CPU.
 
     python -m benchmarks.batches
 
-The texts are this project's docs, repeated, each a window long at most, in random order of length within windows of 512
-that are sorted as the pipeline sorts them. Every batch size runs in a process of its own.
+The texts are slices of this project's docs, of 40 tokens to a whole window, sorted as the pipeline sorts them. Every
+measurement runs in a process of its own; "beside another" means that a second one like it runs at the same time.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -21,44 +22,55 @@ from llm_engineering.bootstrap import build_services
 from llm_engineering.settings import PROJECT_ROOT
 
 SIZES = (4, 8, 16, 32)
-WINDOW, WINDOWS = 512, 2
+CHUNKS = 512
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Rate and memory by batch size.")
+    parser = argparse.ArgumentParser(description="Rate and memory by batch size and wait policy.")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
-    size = parser.parse_args().child
-    if size:
-        print(json.dumps(_measure(size)))
+    parser.add_argument("--policy", choices=["passive", "default"], default="passive", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(_measure(arguments.child, arguments.policy)))
         return
-    table = Table("Batch", "Chunks/s", "Peak MiB", title="Embedding on the CPU", title_justify="left")
-    for batch in SIZES:
-        command = [sys.executable, "-m", "benchmarks.batches", "--child", str(batch)]
-        result = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=True)
-        measured = json.loads(result.stdout.splitlines()[-1])
-        table.add_row(str(batch), f"{measured['rate']:.1f}", f"{measured['peak_mib']:.0f}")
-    Console().print(table)
+    sizes = Table("Batch", "Chunks/s", "Peak MiB", title="Embedding on the CPU", title_justify="left")
+    for size in SIZES:
+        [measured] = _children(size, "passive", 1)
+        sizes.add_row(str(size), f"{measured['rate']:.1f}", f"{measured['peak_mib']:.0f}")
+    Console().print(sizes)
+    policies = Table("OMP_WAIT_POLICY", "Alone", "Beside another", title="Chunks/s, batches of 8", title_justify="left")
+    for policy in ("default", "passive"):
+        [alone], pair = _children(8, policy, 1), _children(8, policy, 2)
+        policies.add_row(policy, f"{alone['rate']:.1f}", f"{sum(one['rate'] for one in pair) / 2:.1f}")
+    Console().print(policies)
 
 
-def _measure(size: int) -> dict[str, float]:
+def _children(size: int, policy: str, how_many: int) -> list[Any]:
+    command = [sys.executable, "-m", "benchmarks.batches", "--child", str(size), "--policy", policy]
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    children = [
+        subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE) for _ in range(how_many)
+    ]
+    return [json.loads(child.communicate()[0].splitlines()[-1]) for child in children]
+
+
+def _measure(size: int, policy: str) -> dict[str, float]:
+    if policy == "default":
+        import torch  # noqa: F401  # reads the policy now, before the services set it
     with build_services() as services:
         embedder = services.embedder
         text = "\n".join(page.read_text(encoding="utf-8") for page in sorted((PROJECT_ROOT / "docs").glob("*.md")))
-        starts = embedder.token_starts(text)
-        texts = [text[a:b] for a, b in _slices(starts, embedder.max_tokens)]
-        windows: list[list[str]] = [
-            sorted((texts * (WINDOW * WINDOWS))[i * WINDOW : (i + 1) * WINDOW], key=len, reverse=True)
-            for i in range(WINDOWS)
-        ]
+        slices = [text[a:b] for a, b in _slices(embedder.token_starts(text), embedder.max_tokens)]
+        texts = sorted((slices * CHUNKS)[:CHUNKS], key=len, reverse=True)
         model: Any = embedder._model  # type: ignore[attr-defined]
-        model.encode(windows[0][:size], batch_size=size)
+        model.encode(texts[:size], batch_size=size)
         started = time.perf_counter()
-        for window in windows:
-            model.encode(window, batch_size=size, show_progress_bar=False)
+        for start in range(0, CHUNKS, size):
+            model.encode(texts[start : start + size], batch_size=size, show_progress_bar=False)
         seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"rate": WINDOW * WINDOWS / seconds, "peak_mib": peak}
+    return {"rate": CHUNKS / seconds, "peak_mib": peak}
 
 
 def _slices(starts: list[int], max_tokens: int) -> list[tuple[int, int]]:
