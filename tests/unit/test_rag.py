@@ -102,6 +102,11 @@ def test_a_base_model_that_invents_is_replaced_by_the_passage_and_the_answer_say
     assert f"> {PASSAGE}" in answer.answer
 
 
+def test_a_sentence_that_the_token_limit_cut_off_is_left_out() -> None:
+    model = ScriptedModel(f"{PASSAGE} The chunker counts", follows_instructions=False)
+    assert write_answer("How?", [retrieved(PASSAGE)], model).answer == f"{PASSAGE} [1]"
+
+
 def test_with_nothing_stored_no_model_is_asked() -> None:
     model = ScriptedModel("x", follows_instructions=True)
     answer = answer_query(Query.create("cat?"), WordEmbedder(), MemoryVectorStore(), model)
@@ -126,6 +131,9 @@ def test_an_answer_names_its_sources_and_the_seconds_of_each_stage(
         ("A chunk longer than 512 tokens is cut.", False),
         ("Elephants count tokens on long strange evenings.", False),
         ("How does the chunker work?", False),
+        ("It counts tokens of tokens, and the tokenizer counts tokens of the model of tokens.", False),
+        # The passage's words, each in its place, and no sentence of it.
+        ("The model is cut, tokens is longer, tokenizer is chunk of cut of counts of 256 of model.", False),
         ("Yes.", False),
         ("", False),
     ],

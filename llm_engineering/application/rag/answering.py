@@ -48,7 +48,7 @@ def write_answer(question: str, chunks: Sequence[RetrievedChunk], model: Languag
         text = model.generate(prompts.render_answer(question, chunks), ANSWER_TOKENS)
         return Answer(answer=text, sources=sources, method="generated", model_id=model.model_id, timings={})
     best = shorten(chunks[0].text.strip(), PASSAGE_CHARACTERS)
-    text = model.generate(prompts.render_few_shot_answer(question, best), SHORT_ANSWER_TOKENS)
+    text = _whole_sentences(model.generate(prompts.render_few_shot_answer(question, best), SHORT_ANSWER_TOKENS))
     if is_grounded(text, question, best):
         return Answer(answer=f"{text} [1]", sources=sources, method="generated", model_id=model.model_id, timings={})
     passage = shorten(best, QUOTE_CHARACTERS).replace("\n", "\n> ")
@@ -59,6 +59,12 @@ def write_answer(question: str, chunks: Sequence[RetrievedChunk], model: Languag
         model_id=model.model_id,
         timings={},
     )
+
+
+def _whole_sentences(text: str) -> str:
+    """The text without a last sentence that the token limit cut off, unless that is all there is."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(f"{text} ")]
+    return text[: ends[-1]] if ends else text
 
 
 def shorten(text: str, characters: int) -> str:
