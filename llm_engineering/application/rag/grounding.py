@@ -41,7 +41,8 @@ def is_grounded(answer: str, question: str, passage: str) -> bool:
 
     True when at least `MIN_NEW_WORDS` content words of the answer are not the question's, at least `MIN_DISTINCT` of
     them are no repetitions, every number in it stands in the passage, at least `MIN_SUPPORT` of its content words stand
-    within `PLACE_WORDS` neighbouring ones there, and at least `MIN_KNOWN_PAIRS` of its neighbours follow each other there.
+    within `PLACE_WORDS` neighbouring ones there, and at least `MIN_KNOWN_PAIRS` of its neighbours follow each other
+    there.
     """
     said, given = _content_words(answer), _content_words(passage)
     words = set(said)
