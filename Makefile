@@ -57,6 +57,7 @@ lock: ## Resolve requirements.lock anew from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean: ## Stop the embedded stack and delete .venv, .local and caches
-	@if [ -x $(PYTHON_BIN) ]; then $(PYTHON_BIN) -m tools.local_stack down || true; fi
+	@if [ -x $(PYTHON_BIN) ]; then $(PYTHON_BIN) -m tools.local_stack down; fi
+	@if [ -d .local/zenml/zen_server ]; then $(PYTHON_BIN) -m tools.dashboard --stop; fi
 	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,7 @@ from llm_engineering.bootstrap import build_services
 from llm_engineering.settings import PROJECT_ROOT
 
 SIZES = (4, 8, 16, 32)
-CHUNKS = 512
+CHUNKS = 256
 
 
 def main() -> None:

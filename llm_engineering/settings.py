@@ -1,14 +1,14 @@
 """Every environment variable: its type, default and meaning. Only `bootstrap` and the command-line tools read it.
 
 Values come from, in this order: the process environment, the file `.env`, a ZenML secret (where `SETTINGS_SECRET` names
-one), the defaults below. `.env.example` and the README's table are made from the descriptions here.
+one), the defaults below. `.env.example` is made from the descriptions here.
 """
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -36,13 +36,26 @@ def _http_url(value: str) -> str:
 def _scheme_and_host(url: str) -> tuple[str, str | None]:
     try:
         parts = urlsplit(url)
+        _ = parts.port if "," not in parts.netloc else None
     except ValueError:  # its message would repeat the password
         return "", None
     return parts.scheme, parts.hostname
 
 
+def _ascii_key(value: SecretStr) -> SecretStr:
+    key = value.get_secret_value()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ValueError("ASCII characters without blanks")
+    return value
+
+
+def _level(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) and value.upper() in ("DEBUG", "INFO", "WARNING", "ERROR") else value
+
+
 MongoUri = Annotated[SecretStr, AfterValidator(_mongo_uri)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Key = Annotated[SecretStr, AfterValidator(_ascii_key)]
 
 
 class Settings(BaseSettings):
@@ -56,19 +69,23 @@ class Settings(BaseSettings):
     DATABASE_HOST: MongoUri | None = Field(
         default=None, description="MongoDB URI, mongodb://USER:PASSWORD@HOST:PORT. Unset: the embedded server."
     )
-    DATABASE_NAME: str = Field(default="twin", min_length=1, description="MongoDB database.")
+    DATABASE_NAME: str = Field(
+        default="twin", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="MongoDB database: letters, digits, _ and -."
+    )
 
     # Qdrant: features
     QDRANT_DATABASE_HOST: str | None = Field(
-        default=None, description="Host of a Qdrant server. Unset, and no cloud: the embedded engine."
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Host name or IPv4 address of a Qdrant server. Unset, and no cloud: the embedded engine.",
     )
     QDRANT_DATABASE_PORT: int = Field(default=6333, ge=1, le=65535, description="HTTP port of the Qdrant server.")
     USE_QDRANT_CLOUD: bool = Field(default=False, description="Use QDRANT_CLOUD_URL instead of a server.")
     QDRANT_CLOUD_URL: HttpUrl | None = Field(default=None, description="URL of the Qdrant cluster.")
-    QDRANT_APIKEY: SecretStr | None = Field(default=None, description="Key of the server or cluster.")
+    QDRANT_APIKEY: Key | None = Field(default=None, description="Key of the server or cluster.")
 
     # Language model: any server with OpenAI's API
-    OPENAI_API_KEY: SecretStr | None = Field(
+    OPENAI_API_KEY: Key | None = Field(
         default=None, description="Key. With it or OPENAI_BASE_URL the model is remote; with neither, embedded."
     )
     OPENAI_BASE_URL: HttpUrl | None = Field(
@@ -104,14 +121,16 @@ class Settings(BaseSettings):
     )
     API_HOST: str = Field(default="127.0.0.1", min_length=1, description="Address that the API listens on.")
     API_PORT: int = Field(default=8000, ge=1, le=65535, description="Port that the API listens on.")
-    CRAWL_TIMEOUT_SECONDS: float = Field(default=20.0, gt=0, description="Longest wait for a page.")
+    CRAWL_TIMEOUT_SECONDS: float = Field(default=20.0, gt=0, description="Longest wait for a server to send something.")
     GIT_TIMEOUT_SECONDS: float = Field(default=300.0, gt=0, description="Longest clone of a repository.")
     MAX_FILE_KIB: int = Field(default=256, ge=1, description="Larger files of a repository or folder are left out.")
     MAX_REPOSITORY_FILES: int = Field(default=5_000, ge=1, description="Files beyond this number are left out.")
     SETTINGS_SECRET: str | None = Field(
         default=None, description="Name of the ZenML secret to take values from that are set nowhere else."
     )
-    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
+    LOG_LEVEL: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_level)] = Field(
+        default="INFO", description="Least level logged."
+    )
 
     # ZenML; exported to the process environment before it is imported
     ZENML_CONFIG_PATH: Path | None = Field(
@@ -124,7 +143,7 @@ class Settings(BaseSettings):
     @property
     def local_state_dir(self) -> Path:
         """`LOCAL_STATE_DIR` as an absolute path."""
-        return PROJECT_ROOT / self.LOCAL_STATE_DIR
+        return PROJECT_ROOT / self.LOCAL_STATE_DIR.expanduser()
 
     @property
     def zenml_config_path(self) -> Path:
@@ -180,6 +199,8 @@ def parse_settings(env_file: Path | None = PROJECT_ROOT / ".env", secret: dict[s
     set_in_secret = {name: value for name, value in (secret or {}).items() if value}
     try:
         return Settings(_env_file=env_file, **set_in_secret)  # type: ignore[arg-type]
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{env_file} is not UTF-8 text: save it as UTF-8.") from error
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors(include_url=False)]
         raise SettingsError("\n".join(lines)) from None

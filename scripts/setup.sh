@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 EXTRAS="${EXTRAS:-local,dev}"
 STAMP=.venv/.moodswarm-setup
 
-say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf '\033[1m%s\033[0m\n' "$*" >&2; else printf '%s\n' "$*" >&2; fi; }
 die() { printf 'Error: %s\n' "$*" >&2; exit 1; }
 
 find_python() {

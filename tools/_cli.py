@@ -27,6 +27,8 @@ def clean_exit(command: Callable[P, None]) -> Callable[P, None]:
             fail(str(error), EXIT_USAGE)
         except MoodSwarmError as error:
             fail(str(error), EXIT_FAILED)
+        except OSError as error:
+            fail(str(error), EXIT_FAILED)
         except KeyboardInterrupt:
             fail("Interrupted. Run the same command again: it goes on with what is missing.", 130)
 

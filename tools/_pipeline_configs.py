@@ -4,7 +4,7 @@ The models mirror the parameters of the pipelines; a test holds each against its
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -14,7 +14,7 @@ from llm_engineering.settings import PROJECT_ROOT
 
 CONFIGS = PROJECT_ROOT / "configs"
 # What ZenML takes beside the parameters; it checks these itself before a run.
-ZENML_KEYS = frozenset({"enable_cache", "extra", "model", "retry", "run_name", "settings", "steps", "tags"})
+ZENML_KEYS = frozenset({"enable_cache", "extra", "model", "retry", "settings", "steps", "tags"})
 
 
 class _Parameters(BaseModel):
@@ -29,22 +29,22 @@ class DigitalDataEtlParameters(_Parameters):
     """An author and where their words are."""
 
     user_full_name: str = Field(pattern=r"\S")
-    links: list[str] = Field(min_length=1)
-    exclude: list[str] = []
+    links: list[Annotated[str, Field(pattern=r"\S")]] = Field(min_length=1)
+    exclude: list[str] | None = None
 
     @field_validator("exclude")
     @classmethod
-    def _has_patterns(cls, value: list[str]) -> list[str]:
+    def _has_patterns(cls, value: list[str] | None) -> list[str] | None:
         from llm_engineering.infrastructure.web.files import exclusion
 
-        exclusion(value)
+        exclusion(value or ())
         return value
 
 
 class FeatureEngineeringParameters(_Parameters):
     """Whose features to compute; None for everybody's."""
 
-    author_full_names: list[str] | None = None
+    author_full_names: Annotated[list[str], Field(min_length=1)] | None = None
 
 
 class EndToEndDataParameters(_Parameters):

@@ -78,14 +78,22 @@ def _configured(name: str, config: Path, use_cache: bool) -> "Pipeline":
     """The pipeline with its configuration and a run name that has the time in it."""
     from importlib import import_module
 
+    import yaml
+    from pydantic import ValidationError
+    from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
+
     from llm_engineering.domain.errors import PipelineConfigError
 
     pipeline: Pipeline = getattr(import_module(f"pipelines.{name}"), name)
     run_name = f"{name}_run_{datetime.now().astimezone():%Y_%m_%d_%H_%M_%S_%f}"
     try:
+        PipelineRunConfiguration.model_validate(yaml.safe_load(config.read_text(encoding="utf-8")))
         return pipeline.with_options(
             config_path=str(config), run_name=run_name, enable_cache=None if use_cache else False
         )
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+        raise PipelineConfigError(f"{config.name}: ZenML refuses it: {'; '.join(problems)}") from error
     except ValueError as error:
         raise PipelineConfigError(f"{config.name}: ZenML refuses it: {' '.join(str(error).split())}") from error
 

@@ -26,6 +26,8 @@ COLLECTIONS: dict[DataCategory, str] = {
     DataCategory.REPOSITORIES: "RepositoryDocument",
 }
 _POST_TITLE_CHARACTERS = 80
+# MongoDB takes records of 16 MiB; the rest is for what stands beside the text.
+MAX_DOCUMENT_BYTES = 15 * 1024 * 1024
 
 
 class Dump(Protocol):
@@ -146,6 +148,8 @@ def _text_document(category: DataCategory, dumped: DumpedDocument, author: Autho
     text = sections.pop("content", None) or "\n\n".join(sections.values())
     if not text.strip():
         raise InvalidDumpError("the content has no text")
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_DOCUMENT_BYTES:
+        raise InvalidDumpError(f"the content is larger than the {MAX_DOCUMENT_BYTES:,} bytes that are stored of a text")
     link = dumped.link or f"urn:uuid:{dumped.id}"
     return RawDocument.create(
         category=category,

@@ -46,10 +46,11 @@ def test_the_embedded_model_answers_a_question_from_a_passage(embedded: OpenAICo
     assert "\n" not in answer.answer if answer.method == "generated" else PASSAGE[:60] in answer.answer
 
 
+@pytest.mark.parametrize(("question", "passage"), [("why " * 500, "a1b2c3 " * 2000), ("🧿" * 2000, "ꙮ🧿 " * 2000)])
 def test_the_longest_question_on_the_longest_passage_fits_the_embedded_models_context(
-    embedded: OpenAICompatibleModel,
+    embedded: OpenAICompatibleModel, question: str, passage: str
 ) -> None:
-    answer = write_answer("why " * 500, [retrieved("a1b2c3 " * 2000)], embedded)
+    answer = write_answer(question, [retrieved(passage)], embedded)
     assert answer.method in ("generated", "quoted")
 
 

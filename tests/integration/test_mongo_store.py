@@ -127,6 +127,8 @@ def test_a_server_that_is_down_is_named_without_the_password(
         ("mongodb://u:p@h:1/db?x=y", "mongodb://h:1"),
         ("mongodb+srv://u:p%40w@h", "mongodb+srv://h"),
         ("mongodb://h1:1,h2:2/?replicaSet=rs0", "mongodb://h1:1,h2:2"),
+        ("mongodb://u:p/w@h:1/", "mongodb://h:1"),
+        ("mongodb://u:p#w@h:1", "mongodb://h:1"),
     ],
 )
 def test_a_uri_is_shown_without_user_password_and_options(uri: str, shown: str) -> None:

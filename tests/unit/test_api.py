@@ -78,7 +78,7 @@ def test_what_is_no_question_gets_422_and_reaches_nothing(body: dict[str, Any]) 
     assert twin.queries == []
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b'{"query": "\\ud800"}', b'"text"', b""])
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b'{"query": "\\ud800"}', b'"text"', b"", b'"\xff"', b" " * 70_000])
 def test_a_body_that_is_not_json_gets_422(body: bytes) -> None:
     response = client(FakeTwin()).post("/rag", content=body, headers={"content-type": "application/json"})
     assert response.status_code == 422

@@ -14,9 +14,10 @@ from llm_engineering.domain.queries import Answer, Query, RetrievedChunk, Source
 ANSWER_TOKENS = 512
 SHORT_ANSWER_TOKENS = 64
 QUOTE_CHARACTERS = 600
-# What of a passage a small model reads. A chunk that fits the embedding model's window is shorter, but for code or data
-# with "words" of hundreds of characters.
-PASSAGE_CHARACTERS = 1_500
+# What a small model reads of a passage and of a question. A chunk that fits the embedding model's window is shorter, but
+# for code or data with "words" of hundreds of characters.
+PASSAGE_CHARACTERS = 1_200
+QUESTION_CHARACTERS = 500
 
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s)")
 
@@ -48,7 +49,9 @@ def write_answer(question: str, chunks: Sequence[RetrievedChunk], model: Languag
         text = model.generate(prompts.render_answer(question, chunks), ANSWER_TOKENS)
         return Answer(answer=text, sources=sources, method="generated", model_id=model.model_id, timings={})
     best = shorten(chunks[0].text.strip(), PASSAGE_CHARACTERS)
-    text = _whole_sentences(model.generate(prompts.render_few_shot_answer(question, best), SHORT_ANSWER_TOKENS))
+    text = _whole_sentences(
+        model.generate(prompts.render_few_shot_answer(question[:QUESTION_CHARACTERS], best), SHORT_ANSWER_TOKENS)
+    )
     if is_grounded(text, question, best):
         return Answer(answer=f"{text} [1]", sources=sources, method="generated", model_id=model.model_id, timings={})
     passage = shorten(best, QUOTE_CHARACTERS).replace("\n", "\n> ")

@@ -1,18 +1,22 @@
 """The HTTP API: `POST /rag`, `GET /health`."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from starlette.exceptions import HTTPException
 
 from llm_engineering.domain.errors import DependencyUnavailableError, InvalidInputError, MoodSwarmError
 from llm_engineering.domain.ports import Twin
 from llm_engineering.domain.queries import MAX_QUERY_CHARACTERS, MAX_RESULTS, Answer, Query
 
 logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 64 * 1024
 
 
 class RagRequest(BaseModel):
@@ -66,6 +70,19 @@ def create_app(twin: Twin) -> FastAPI:
             f"{'.'.join(map(str, problem['loc'][1:])) or 'body'}: {problem['msg']}" for problem in error.errors()
         )
         return JSONResponse({"detail": "; ".join(problems)}, status_code=422)
+
+    @app.exception_handler(HTTPException)
+    def unreadable(_: Request, error: HTTPException) -> JSONResponse:
+        # FastAPI answers 400 to a body that it cannot decode; here that is one more thing that is no question.
+        status = 422 if error.status_code == 400 else error.status_code
+        return JSONResponse({"detail": error.detail}, status_code=status)
+
+    @app.middleware("http")
+    async def refuse_huge_bodies(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        length = request.headers.get("content-length", "0")
+        if length.isdigit() and int(length) > MAX_BODY_BYTES:
+            return JSONResponse({"detail": f"the body is larger than {MAX_BODY_BYTES:,} bytes"}, status_code=422)
+        return await call_next(request)
 
     @app.exception_handler(InvalidInputError)
     def invalid_input(_: Request, error: InvalidInputError) -> JSONResponse:

@@ -1,9 +1,9 @@
 """The document store in MongoDB: `users`, and a collection a category."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from pymongo import ASCENDING, MongoClient, ReplaceOne
@@ -37,7 +37,7 @@ class MongoDocumentStore:
             self._client: MongoClient[Record] = MongoClient(
                 uri, serverSelectionTimeoutMS=CONNECT_TIMEOUT_SECONDS * 1000, appname="moodswarm"
             )
-        self._database = self._client[database]
+            self._database = self._client[database]
         self._indexed: set[str] = set()
 
     def get_or_create_author(self, full_name: str) -> Author:
@@ -150,9 +150,10 @@ class MongoDocumentStore:
 
 
 def redacted(uri: str) -> str:
-    """The URI's scheme and hosts, without user and password."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    """The URI's scheme and hosts, without user and password, whatever characters the password has."""
+    scheme, _, rest = uri.partition("://")
+    hosts = rest.rpartition("@")[2] if "@" in rest else rest
+    return f"{scheme}://{re.split('[/?#]', hosts)[0]}"
 
 
 def _write(collection: Collection[Record], operations: list[ReplaceOne[Record]]) -> None:

@@ -14,7 +14,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from llm_engineering.domain.batching import batched
 from llm_engineering.domain.chunks import EmbeddedChunk, Vector
-from llm_engineering.domain.documents import CleanedDocument, DataCategory, FeatureState
+from llm_engineering.domain.documents import CleanedDocument, DataCategory, FeatureState, without_credentials
 from llm_engineering.domain.errors import DependencyUnavailableError, ModelMismatchError
 from llm_engineering.domain.queries import RetrievedChunk
 
@@ -188,7 +188,7 @@ def connect(url: str, api_key: str | None) -> QdrantVectorStore:
     """A store on a Qdrant server or cluster. Nothing is sent yet."""
     # The client would ask the server for its version at once, and only warn when nobody answers.
     client = QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT_SECONDS, check_compatibility=False)
-    return QdrantVectorStore(client, url)
+    return QdrantVectorStore(client, without_credentials(url))
 
 
 def _cleaned(category: DataCategory) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 from llm_engineering.domain.errors import DependencyUnavailableError, MissingExtraError
 from llm_engineering.infrastructure.local.weights import gemma_gguf
 
-# Shared out among the slots: 2,048 tokens a request.
-CONTEXT_TOKENS = 4096
+# Shared out among the slots: 8,192 tokens a request. Text outside the vocabulary takes up to four a character.
+CONTEXT_TOKENS = 16384
 SLOTS = 2
 _QUIET = 0
 

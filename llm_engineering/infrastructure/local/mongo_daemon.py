@@ -44,6 +44,7 @@ class MongoDaemon:
         self.data = state_dir / "mongodb"
         self.log = state_dir / "logs" / "mongodb.log"
         self._state_file = state_dir / "run" / "mongodb.json"
+        self._port_file = state_dir / "run" / "mongodb.port"
         self._lock_file = state_dir / "run" / "mongodb.lock"
 
     def running(self) -> DaemonState | None:
@@ -93,7 +94,7 @@ class MongoDaemon:
             raise MissingExtraError("secantusdb", "local", "The embedded MongoDB server")
         self.data.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        port = _free_port()
+        port = self._choose_port()
         # Synced: without it, what was written just before a kill -9 was gone (1 of 1,000 documents when tried).
         command = [
             str(program),
@@ -120,7 +121,16 @@ class MongoDaemon:
         partial = self._state_file.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(state)), encoding="utf-8")
         os.replace(partial, self._state_file)
+        self._port_file.write_text(str(port), encoding="utf-8")
         return state
+
+    def _choose_port(self) -> int:
+        """The port of last time where it is free, so that a service that runs on finds the server again."""
+        try:
+            last = int(self._port_file.read_text(encoding="utf-8"))
+            return _bind(last)
+        except (OSError, ValueError, OverflowError):
+            return _bind(0)
 
     def _log_tail(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
@@ -136,9 +146,11 @@ def _process(state: DaemonState) -> psutil.Process | None:
     return process if same else None
 
 
-def _free_port() -> int:
+def _bind(port: int) -> int:
+    """The port, or for 0 any free one, once it is known to be free."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, port))
         return int(probe.getsockname()[1])
 
 

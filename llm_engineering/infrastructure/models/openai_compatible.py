@@ -108,7 +108,7 @@ class OpenAICompatibleModel:
 
     @property
     def _where(self) -> str:
-        return f"{urlsplit(str(self._client.base_url)).netloc}"
+        return urlsplit(str(self._client.base_url)).netloc.rpartition("@")[2]
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -80,6 +80,12 @@ class TrafilaturaExtractor:
         Raises:
             CrawlError: there is none, or too little to be an article.
         """
+        try:
+            return self._extract(page)
+        except ValueError as error:  # lxml's word for characters that XML cannot hold
+            raise CrawlError(f"the page's HTML cannot be read ({error})") from error
+
+    def _extract(self, page: FetchedPage) -> ExtractedArticle:
         # Imported here: it takes 0.5 s, and only a crawl of pages needs it.
         import trafilatura
 
