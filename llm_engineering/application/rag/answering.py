@@ -14,8 +14,8 @@ from llm_engineering.domain.queries import Answer, Query, RetrievedChunk, Source
 ANSWER_TOKENS = 512
 SHORT_ANSWER_TOKENS = 64
 QUOTE_CHARACTERS = 600
-# What a small model reads of a passage and of a question. A chunk that fits the embedding model's window is shorter, but
-# for code or data with "words" of hundreds of characters.
+# What a small model reads of a passage and of a question. A chunk that fits the embedding model's window is shorter,
+# but for code or data with "words" of hundreds of characters.
 PASSAGE_CHARACTERS = 1_200
 QUESTION_CHARACTERS = 500
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from llm_engineering.domain.errors import DependencyUnavailableError, MissingExt
 HOST = "127.0.0.1"
 START_SECONDS = 60
 STOP_SECONDS = 20
+PORT_SECONDS = 3
 _LOG_TAIL = 5
 
 
@@ -128,9 +130,15 @@ class MongoDaemon:
         """The port of last time where it is free, so that a service that runs on finds the server again."""
         try:
             last = int(self._port_file.read_text(encoding="utf-8"))
-            return _bind(last)
-        except (OSError, ValueError, OverflowError):
+        except (OSError, ValueError):
             return _bind(0)
+        deadline = time.monotonic() + PORT_SECONDS
+        while time.monotonic() < deadline:
+            # A server that was killed leaves its port in use until its clients have noticed.
+            with suppress(OSError, OverflowError):
+                return _bind(last)
+            time.sleep(0.1)
+        return _bind(0)
 
     def _log_tail(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
