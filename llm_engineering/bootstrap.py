@@ -166,7 +166,8 @@ def build_services(settings: Settings | None = None) -> Services:
 def share_the_cores() -> None:
     """Let PyTorch's idle threads sleep instead of spin; read when PyTorch is first imported, no matter by whom.
 
-    Beside another busy process the embedding model is two to three times as fast for it (benchmarks/batches.py).
+    Beside another busy process the embedding model is half as fast again for it; alone it is up to a sixth slower
+    (docs/benchmarks.md).
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SPECIAL_TOKENS = 2
-# On 2 cores 4, 8, 16 and 32 embed at the same rate (benchmarks/batches.py), and memory grows with the batch.
+# On 2 cores the rate hardly depends on the batch, and memory grows with it (docs/benchmarks.md).
 CPU_BATCH_SIZE = 8
 ACCELERATOR_BATCH_SIZE = 128
 # Batches of ever other lengths leave holes in the heap: without this, twice the corpus had a peak 10 % higher.
