@@ -1,6 +1,6 @@
 # One image for the pipelines and the API:
 #   docker build -t moodswarm .
-#   docker run --rm --env-file .env -v moodswarm:/app/.local moodswarm tools.run --run-end-to-end-data
+#   docker run --rm --env-file .env -e CRAWL_ALLOWED_PATHS=/app -v moodswarm:/app/.local moodswarm tools.run --run-end-to-end-data
 #   docker run --rm --env-file .env -v moodswarm:/app/.local -e API_HOST=0.0.0.0 -p 127.0.0.1:8000:8000 moodswarm tools.ml_service
 FROM python:3.11-slim-bookworm
 
@@ -9,7 +9,7 @@ ARG UV_VERSION=0.13.9
 
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends git \
+    && apt-get install -y --no-install-recommends chromium chromium-driver git \
     && rm -rf /var/lib/apt/lists/* \
     && pip install --no-cache-dir "uv==${UV_VERSION}" \
     && useradd --create-home --uid 1000 moodswarm

@@ -30,6 +30,23 @@ missing_system_packages() {
   "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "$(basename "$(readlink -f "$python")")-venv"
 }
 
+# The browser reads Medium; everything else works without it, so its absence does not stop the setup.
+missing_browser_packages() {
+  for browser in chromium chromium-browser google-chrome google-chrome-stable; do
+    if command -v "$browser" >/dev/null; then
+      command -v chromedriver >/dev/null || [[ $browser == google* ]] || echo chromium-driver
+      return
+    fi
+  done
+  echo chromium chromium-driver
+}
+
+install_browser() {
+  # Ubuntu's packages of these names are empty shells around snaps.
+  if command -v apt-get >/dev/null && ! grep -qi '^ID=ubuntu' /etc/os-release && install_system_packages "$@"; then return; fi
+  say "No Chromium or Chrome here: Medium is read by its feeds only, and the tests of the browser are skipped. Install one to have both."
+}
+
 install_system_packages() {
   command -v apt-get >/dev/null || die "Missing on this machine: $*. Install it with your package manager, then run make setup again."
   say "Installing system packages: $*"
@@ -45,6 +62,8 @@ fingerprint() { printf '%s\n' "$EXTRAS" "$python" "$PWD" | cat - pyproject.toml 
 python=$(find_python)
 read -r -a missing <<<"$(missing_system_packages | tr '\n' ' ')"
 if [ "${#missing[@]}" -gt 0 ]; then install_system_packages "${missing[@]}"; fi
+read -r -a browser <<<"$(missing_browser_packages | tr '\n' ' ')"
+if [ "${#browser[@]}" -gt 0 ]; then install_browser "${browser[@]}"; fi
 
 if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$(fingerprint)" ]; then exit 0; fi
 
