@@ -11,11 +11,12 @@ help: ## Show the targets
 setup: ## Create .venv and install all that is missing (nothing to do: takes no time)
 	@scripts/setup.sh
 
+quickstart: export CRAWL_ALLOWED_PATHS ?= .
 quickstart: setup ## From a fresh clone to a twin that explains this project
 	$(PYTHON_BIN) -m tools.local_stack up
 	$(PYTHON_BIN) -m tools.run --run-end-to-end-data
 	$(PYTHON_BIN) -m tools.rag --answer --query "How are documents chunked?" --query "What happens when a link cannot be crawled?"
-	@printf '\nYour own links:  cp configs/digital_data_etl.yaml configs/mine.yaml, edit it, then: .venv/bin/python -m tools.run --run-etl --run-feature-engineering --etl-config-filename mine.yaml\n'
+	@printf '\nYour own links:  cp configs/digital_data_etl.yaml configs/mine.yaml, edit it, set CRAWL_ALLOWED_PATHS in .env to the folders it names, then: .venv/bin/python -m tools.run --run-etl --run-feature-engineering --etl-config-filename mine.yaml\n'
 	@printf 'Your own models: cp .env.example .env, set OPENAI_API_KEY, or OPENAI_BASE_URL of any compatible server, and OPENAI_MODEL_ID\n'
 	@printf 'Serve it:        make serve, then: curl -s localhost:8000/rag -H "content-type: application/json" -d '\''{"query": "How are documents chunked?"}'\''\n'
 

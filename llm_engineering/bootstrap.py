@@ -8,14 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from llm_engineering.application.crawlers.articles import ArticleCrawler
 from llm_engineering.application.crawlers.base import Crawler
-from llm_engineering.application.crawlers.files import MarkdownFolderCrawler, RepositoryCrawler
+from llm_engineering.application.crawlers.run import CrawlOptions
 from llm_engineering.application.rag.answering import answer_query
 from llm_engineering.application.rag.retrieval import resolve_author, retrieve
 from llm_engineering.domain.errors import MoodSwarmError
@@ -120,21 +120,15 @@ class Services:
 
         return ConsoleProgress()
 
+    def crawl_options(self, limit: int, since: date | None) -> CrawlOptions:
+        """How much is crawled at once, and how much of what is listed."""
+        return CrawlOptions(self.settings.CRAWL_CONCURRENCY, self.settings.CRAWL_REQUESTS_PER_HOST, limit, since)
+
     def crawlers(self, exclude: Sequence[str] = ()) -> list[Crawler]:
         """Every crawler, in the order in which they are asked; `exclude` has patterns as in .gitignore."""
-        from llm_engineering.infrastructure.web.files import FileLimits, MarkdownFolders
-        from llm_engineering.infrastructure.web.git import GitRepositories
-        from llm_engineering.infrastructure.web.pages import HttpPageFetcher, TrafilaturaExtractor
+        from llm_engineering.bootstrap_crawlers import build_crawlers
 
-        settings = self.settings
-        limits = FileLimits(settings.MAX_FILE_KIB * 1024, settings.MAX_REPOSITORY_FILES, tuple(exclude))
-        fetcher = HttpPageFetcher(settings.CRAWL_TIMEOUT_SECONDS)
-        self._closing.callback(fetcher.close)
-        return [
-            RepositoryCrawler(GitRepositories(limits, settings.GIT_TIMEOUT_SECONDS, PROJECT_ROOT)),
-            MarkdownFolderCrawler(MarkdownFolders(limits, PROJECT_ROOT)),
-            ArticleCrawler(fetcher, TrafilaturaExtractor()),
-        ]
+        return build_crawlers(self.settings, exclude, self._closing)
 
     def retrieve(self, query: Query) -> list[RetrievedChunk]:
         """The chunks nearest to the question."""

@@ -6,56 +6,20 @@ one), the defaults below. `.env.example` is made from the descriptions here.
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from llm_engineering.domain.documents import without_credentials
 from llm_engineering.domain.errors import SettingsError
+from llm_engineering.domain.links import without_credentials
+from llm_engineering.setting_types import Hosts, HttpUrl, Key, MongoUri, TokensByHost, Words, as_text, upper_case_level
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 # What concerns this machine or leads to the secret itself: not exported into it.
-_MACHINE_ONLY = frozenset({"LOCAL_STATE_DIR", "API_HOST", "API_PORT", "SETTINGS_SECRET", "LOG_LEVEL"})
-
-
-def _mongo_uri(value: SecretStr) -> SecretStr:
-    if _scheme_and_host(value.get_secret_value())[0] not in ("mongodb", "mongodb+srv"):
-        raise ValueError("a URI that starts with mongodb:// or mongodb+srv://")
-    return value
-
-
-def _http_url(value: str) -> str:
-    scheme, host = _scheme_and_host(value)
-    if scheme not in ("http", "https") or not host:
-        raise ValueError("a URL that starts with http:// or https://")
-    return value.rstrip("/")
-
-
-def _scheme_and_host(url: str) -> tuple[str, str | None]:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port if "," not in parts.netloc else None
-    except ValueError:  # its message would repeat the password
-        return "", None
-    return parts.scheme, parts.hostname
-
-
-def _ascii_key(value: SecretStr) -> SecretStr:
-    key = value.get_secret_value()
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ValueError("ASCII characters without blanks")
-    return value
-
-
-def _level(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) and value.upper() in ("DEBUG", "INFO", "WARNING", "ERROR") else value
-
-
-MongoUri = Annotated[SecretStr, AfterValidator(_mongo_uri)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Key = Annotated[SecretStr, AfterValidator(_ascii_key)]
+_MACHINE_ONLY = frozenset(
+    {"LOCAL_STATE_DIR", "API_HOST", "API_PORT", "SETTINGS_SECRET", "LOG_LEVEL", "CRAWL_ALLOWED_PATHS"}
+)
 
 
 class Settings(BaseSettings):
@@ -115,20 +79,59 @@ class Settings(BaseSettings):
     AWS_SECRET_KEY: SecretStr | None = Field(default=None, description="AWS secret key (later).")
     AWS_ARN_ROLE: str | None = Field(default=None, description="SageMaker's role (later).")
 
+    # Crawling: what may be read
+    CRAWL_ALLOWED_PATHS: Words = Field(
+        default=(), description="Folders whose files may be crawled, with commas; a relative one is below the project."
+    )
+    CRAWL_ALLOWED_HOSTS: Hosts = Field(
+        default=(), description="Hosts, IP addresses and networks (CIDR) that may be crawled though not public."
+    )
+    CRAWL_RESPECT_ROBOTS: bool = Field(default=True, description="Ask no page that the site's robots.txt disallows.")
+    CRAWL_USER_AGENT: str = Field(
+        default="MoodSwarm/0.1 (+personal archive of one's own publications)",
+        pattern=r"^[\x20-\x7e]+$",
+        description="Whom we say we are.",
+    )
+    GIT_TOKENS: TokensByHost | None = Field(
+        default=None, description="Tokens for private repositories: github.com=TOKEN,gitlab.com=TOKEN."
+    )
+    GITHUB_API_URL: HttpUrl = Field(default="https://api.github.com", description="Address of GitHub's API.")
+    MEDIUM_HOSTS: Hosts = Field(
+        default=(
+            "towardsdatascience.com",
+            "betterprogramming.pub",
+            "levelup.gitconnected.com",
+            "pub.towardsai.net",
+            "uxdesign.cc",
+        ),
+        description="Publications of Medium with a domain of their own.",
+    )
+
+    # Crawling: how much, and how patiently
+    CRAWL_CONCURRENCY: int = Field(default=16, ge=1, le=256, description="Sources read at once.")
+    CRAWL_REQUESTS_PER_HOST: int = Field(default=2, ge=1, le=32, description="Requests to one host at once.")
+    CRAWL_TIMEOUT_SECONDS: float = Field(default=20.0, gt=0, description="Longest wait for a server to send something.")
+    CRAWL_BUDGET_SECONDS: float = Field(default=120.0, gt=0, description="Longest time for one page, retries included.")
+    CRAWL_MAX_ATTEMPTS: int = Field(default=3, ge=1, le=20, description="Tries of a request that may pass later.")
+    CRAWL_BACKOFF_SECONDS: float = Field(default=0.5, ge=0, description="Pause before the second try; then it doubles.")
+    CRAWL_BREAKER_FAILURES: int = Field(default=5, ge=1, description="Failures in a row after which a host is let be.")
+    CRAWL_BREAKER_RESET_SECONDS: float = Field(default=60.0, gt=0, description="For how long.")
+    CRAWL_MAX_PAGE_MIB: int = Field(default=10, ge=1, description="Larger pages are refused.")
+    GIT_TIMEOUT_SECONDS: float = Field(default=300.0, gt=0, description="Longest clone of a repository.")
+    MAX_REPOSITORY_MIB: int = Field(default=500, ge=1, description="Larger clones are given up.")
+    MAX_REPOSITORY_FILES: int = Field(default=5_000, ge=1, description="Files beyond this number are left out.")
+    MAX_FILE_KIB: int = Field(default=256, ge=1, description="Larger text files are left out.")
+
     # This machine
     LOCAL_STATE_DIR: Path = Field(
         default=Path(".local"), description="State of the embedded stack; a relative path is below the project."
     )
     API_HOST: str = Field(default="127.0.0.1", min_length=1, description="Address that the API listens on.")
     API_PORT: int = Field(default=8000, ge=1, le=65535, description="Port that the API listens on.")
-    CRAWL_TIMEOUT_SECONDS: float = Field(default=20.0, gt=0, description="Longest wait for a server to send something.")
-    GIT_TIMEOUT_SECONDS: float = Field(default=300.0, gt=0, description="Longest clone of a repository.")
-    MAX_FILE_KIB: int = Field(default=256, ge=1, description="Larger files of a repository or folder are left out.")
-    MAX_REPOSITORY_FILES: int = Field(default=5_000, ge=1, description="Files beyond this number are left out.")
     SETTINGS_SECRET: str | None = Field(
         default=None, description="Name of the ZenML secret to take values from that are set nowhere else."
     )
-    LOG_LEVEL: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_level)] = Field(
+    LOG_LEVEL: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper_case_level)] = Field(
         default="INFO", description="Least level logged."
     )
 
@@ -166,7 +169,7 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             travels = name not in _MACHINE_ONLY and not name.startswith("ZENML_")
             if travels and value is not None and value != field.default:
-                values[name] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                values[name] = as_text(value)
         return values
 
     @classmethod

@@ -1,14 +1,15 @@
 """Fakes of the ports, for unit tests only. They are as strict as the real parts where the application relies on it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
 from llm_engineering.domain.chunks import EmbeddedChunk, Vector
 from llm_engineering.domain.documents import Author, CleanedDocument, DataCategory, FeatureState, RawDocument
+from llm_engineering.domain.ports import Advance
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 from llm_engineering.domain.queries import RetrievedChunk
-from llm_engineering.domain.reports import WriteCounts
+from tests.fake_stores import MemoryDocumentStore as MemoryDocumentStore  # noqa: PLC0414 - so that tests find all fakes here
 
 ADA = Author.named("Ada Lovelace")
 
@@ -45,67 +46,11 @@ class SilentProgress:
         self.done: dict[str, float] = {}
 
     @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Callable[[float], None]]:
-        def advance(amount: float) -> None:
+    def task(self, description: str, total: int) -> Iterator[Advance]:
+        def advance(amount: float, found: int = 0) -> None:
             self.done[description] = self.done.get(description, 0) + amount
 
         yield advance
-
-
-class MemoryDocumentStore:
-    """Documents in a dictionary."""
-
-    def __init__(self, documents: Iterable[RawDocument] = ()) -> None:
-        self._authors: dict[UUID, Author] = {}
-        self.documents: dict[UUID, RawDocument] = {}
-        for document in documents:
-            self.get_or_create_author(document.author_full_name)
-            self.documents[document.id] = document
-
-    def get_or_create_author(self, full_name: str) -> Author:
-        author = Author.named(full_name)
-        return self._authors.setdefault(author.id, author)
-
-    def authors(self) -> Iterator[Author]:
-        yield from list(self._authors.values())
-
-    def upsert(self, documents: Iterable[RawDocument]) -> WriteCounts:
-        counts = WriteCounts()
-        for document in documents:
-            stored = self.documents.get(document.id)
-            if stored is None:
-                counts.new += 1
-            elif stored.content_hash != document.content_hash:
-                counts.changed += 1
-            else:
-                counts.unchanged += 1
-            self.documents[document.id] = document
-        return counts
-
-    def stream(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> Iterator[RawDocument]:
-        for document in list(self.documents.values()):
-            if document.category is category and (author_ids is None or document.author_id in author_ids):
-                yield document
-
-    def ids(self, category: DataCategory) -> Iterator[UUID]:
-        yield from (document.id for document in self.stream(category))
-
-    def count(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> int:
-        return sum(1 for _ in self.stream(category, author_ids))
-
-    def delete_vanished(self, source: str, author_id: UUID, present: Iterable[UUID]) -> int:
-        kept = set(present)
-        gone = [
-            document.id
-            for document in self.documents.values()
-            if document.source == source and document.author_id == author_id and document.id not in kept
-        ]
-        for id_ in gone:
-            del self.documents[id_]
-        return len(gone)
-
-    def ping(self) -> None:
-        pass
 
 
 class Killed(BaseException):
@@ -152,6 +97,23 @@ class MemoryVectorStore:
         for id_ in document_ids:
             self.documents.pop(id_, None)
             self.states.pop(id_, None)
+
+    def forget(
+        self, category: DataCategory, *, author_id: UUID | None = None, document_ids: Sequence[UUID] = ()
+    ) -> dict[str, int]:
+        self._count_down()
+
+        def chosen(document: CleanedDocument) -> bool:
+            return document.category is category and (document.author_id == author_id or document.id in document_ids)
+
+        chunks = [id_ for id_, item in self.chunks.items() if chosen(item.chunk.document)]
+        documents = [id_ for id_, document in self.documents.items() if chosen(document)]
+        for id_ in chunks:
+            del self.chunks[id_]
+        for id_ in documents:
+            del self.documents[id_]
+            del self.states[id_]
+        return {f"embedded_{category.value}": len(chunks), f"cleaned_{category.value}": len(documents)}
 
     def search(
         self,

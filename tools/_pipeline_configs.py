@@ -3,18 +3,42 @@
 The models mirror the parameters of the pipelines; a test holds each against its pipeline's signature.
 """
 
+import re
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
+from urllib.parse import unquote
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from llm_engineering.domain.errors import PipelineConfigError
+from llm_engineering.domain.links import without_credentials
 from llm_engineering.settings import PROJECT_ROOT
 
 CONFIGS = PROJECT_ROOT / "configs"
 # What ZenML takes beside the parameters; it checks these itself before a run.
 ZENML_KEYS = frozenset({"enable_cache", "extra", "model", "retry", "settings", "steps", "tags"})
+
+
+_REFUSED = "link_refused"
+# A user and password before a host without a scheme, as Git takes them; `git@host:path` names no secret.
+_BARE_CREDENTIALS = re.compile(r"[^/\s@:]+:[^/\s@]*@")
+
+
+def _without_secrets(link: str) -> str:
+    spelt = unquote(link)
+    if spelt != without_credentials(spelt) or link != without_credentials(link) or _BARE_CREDENTIALS.match(spelt):
+        raise PydanticCustomError(
+            _REFUSED,
+            "has a user, a password or a token in it. ZenML stores configurations in clear; a token for Git belongs in "
+            "GIT_TOKENS",
+        )
+    return link
+
+
+Link: TypeAlias = Annotated[str, Field(pattern=r"\S"), AfterValidator(_without_secrets)]
 
 
 class _Parameters(BaseModel):
@@ -29,15 +53,29 @@ class DigitalDataEtlParameters(_Parameters):
     """An author and where their words are."""
 
     user_full_name: str = Field(pattern=r"\S")
-    links: list[Annotated[str, Field(pattern=r"\S")]] = Field(min_length=1)
+    links: list[Link] = Field(min_length=1)
     exclude: list[str] | None = None
+    limit: int = Field(default=100, ge=1)
+    since: str | None = None
+    min_success_rate: float = Field(default=0.5, ge=0.0, le=1.0)
 
     @field_validator("exclude")
     @classmethod
     def _has_patterns(cls, value: list[str] | None) -> list[str] | None:
-        from llm_engineering.infrastructure.web.files import exclusion
+        from llm_engineering.infrastructure.files.tree import exclusion
 
         exclusion(value or ())
+        return value
+
+    @field_validator("since", mode="before")
+    @classmethod
+    def _is_a_day(cls, value: Any) -> Any:
+        if value is None:
+            return value
+        try:
+            date.fromisoformat(value)
+        except (TypeError, ValueError):  # YAML makes a date of a day without quotes, which ZenML cannot pass on
+            raise ValueError("a day in quotes, for example '2024-01-31'") from None
         return value
 
 
@@ -100,7 +138,11 @@ def _explain(problem: Any) -> str:
     place = ".".join(["parameters", *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden":
         return f"unknown key {place}"
+    if problem["type"] == "too_short":
+        return f"{place} is empty, expected at least one"
     if problem["type"] == "missing":
         return f"{place} is missing"
-    expected = problem["msg"].removeprefix("Input should be ")
-    return f"{place} is {problem['input']!r}, expected {expected}"
+    if problem["type"] == _REFUSED:
+        return f"{place} {problem['msg']}"
+    expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{place} is {without_credentials(repr(problem['input']))}, expected {expected}"

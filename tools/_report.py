@@ -6,10 +6,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from llm_engineering.domain.reports import EtlReport, FeatureReport, ImportReport
+from llm_engineering.domain.reports import EtlReport, FeatureReport, SourceReport
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
+
+
+WIDTH_OF_LOGS = 140
 
 
 def print_reports(run: "PipelineRunResponse") -> None:
@@ -20,24 +23,65 @@ def print_reports(run: "PipelineRunResponse") -> None:
             for version in versions:
                 report = version.load() if version.data_type.attribute in ("EtlReport", "FeatureReport") else None
                 if isinstance(report, EtlReport):
-                    console.print(etl_table(report))
-                    for link, reason in report.failures.items():
-                        console.print(f"Failed: {link}: {reason}", style="red", markup=False, soft_wrap=True)
+                    print_etl_report(report)
                 elif isinstance(report, FeatureReport):
                     console.print(feature_table(report))
 
 
-def etl_table(report: EtlReport) -> Table:
-    """A row a source."""
-    table = _table(
-        f"Crawled for {report.author}", ("Source", "New", "Changed", "Unchanged", "Removed", "Left out", "Seconds")
-    )
+def print_etl_report(report: EtlReport) -> None:
+    """The table of a run of the ETL, and why what was not read was not."""
+    console = console_for_tables()
+    console.print(etl_table(report))
     for source in report.sources:
-        counts = source.documents
-        numbers = (counts.new, counts.changed, counts.unchanged, source.removed, sum(source.skipped.values()))
-        name = f"[red]{escape(source.link)}[/red]" if source.failure else escape(source.link)
-        table.add_row(name, *map(str, numbers), f"{source.seconds:.1f}")
+        for part, reason in source.failures.items():
+            console.print(f"Failed: {part}: {reason}", style="red", markup=False, soft_wrap=True)
+        hidden = source.failed_count - len(source.failures)
+        if hidden > 0:
+            console.print(f"Failed: {hidden} more of {source.link}", style="red", markup=False, soft_wrap=True)
+        for part, limit in source.over_limit.items():
+            console.print(f"Left out: {part}: {limit}", style="yellow", markup=False, soft_wrap=True)
+        if source.skipped:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in source.skipped.items())
+            console.print(f"Left out of {source.link}: {reasons}", markup=False, highlight=False, soft_wrap=True)
+
+
+def etl_table(report: EtlReport) -> Table:
+    """A row a source, and the totals; a column in which everything is 0 is left out."""
+    total = SourceReport(link="All")
+    for source in report.sources:
+        total.absorb(source)
+    shown = [name for name, value in _numbers(total).items() if value or name == "New"]
+    columns = ("Source", "Read by", "Tried", *shown, "KiB", "Seconds", "Success")
+    table = _table(f"Crawled for {report.author} in {report.seconds:.1f} s", columns)
+    table.columns[1].justify = "left"
+    for source in report.sources:
+        style = "red" if source.failed and not source.documents.total else "yellow" if source.failed else ""
+        table.add_row(*_row(source, shown, source.success_rate), style=style)
+    if len(report.sources) > 1:
+        table.add_section()
+        table.add_row(*_row(total, shown, report.success_rate))
     return table
+
+
+def _numbers(source: SourceReport) -> dict[str, int]:
+    counts = source.documents
+    return {
+        "New": counts.new,
+        "Changed": counts.changed,
+        "Same": counts.unchanged,
+        "Linked": counts.linked,
+        "Removed": source.removed,
+        "Failed": source.failed_count,
+        "Left out": sum(source.skipped.values()),
+    }
+
+
+def _row(source: SourceReport, shown: list[str], success_rate: float) -> list[str]:
+    numbers = _numbers(source)
+    counts = (source.attempted, *(numbers[name] for name in shown), -(-source.bytes_read // 1024))
+    return [
+        escape(source.link), source.crawler or "", *map(str, counts), f"{source.seconds:.1f}", f"{success_rate:.0%}"
+    ]  # fmt: skip
 
 
 def feature_table(report: FeatureReport) -> Table:
@@ -60,19 +104,15 @@ def feature_table(report: FeatureReport) -> Table:
     return table
 
 
-def import_table(report: ImportReport, verb: str) -> Table:
-    """A row a category; records that were rejected, with the reason."""
-    table = _table(f"{verb} {report.authors} authors", ("Category", "New", "Changed", "Unchanged"))
-    for name, counts in report.documents.items():
-        table.add_row(name, str(counts.new), str(counts.changed), str(counts.unchanged))
-    for place, reason in report.rejected.items():
-        table.add_row(f"[red]rejected: {escape(place)}: {escape(reason)}[/red]")
-    return table
+def console_for_tables() -> Console:
+    """As wide as the terminal; where there is none, wide enough that no column is cut."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_OF_LOGS)
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column(columns[0], overflow="fold")
     for column in columns[1:]:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     return table

@@ -31,10 +31,11 @@ def main(check: bool) -> None:
 
 def render() -> str:
     """The file's text: each variable, commented out, with its default and meaning."""
+    from llm_engineering.setting_types import as_text
     from llm_engineering.settings import Settings
 
     variables = [
-        f"\n# {field.description}\n# {name}={'' if field.default is None else field.default}\n"
+        f"\n# {field.description}\n# {name}={'' if field.default is None else as_text(field.default)}\n"
         for name, field in Settings.model_fields.items()
     ]
     return _HEADER + "".join(variables) + _COMPOSE

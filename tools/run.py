@@ -1,6 +1,6 @@
 """Run the pipelines: a flag each. Several flags in one call run in the natural order of the data."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,14 +102,32 @@ def _run(pipeline: "Pipeline") -> None:
     """Run one pipeline and print its reports; leave with exit code 1 when it fails."""
     from tools._report import print_reports
 
+    started = datetime.now(UTC)
     try:
         run: PipelineRunResponse | None = pipeline()
     except RuntimeError as error:
+        _print_crawls_since(started)
         # ZenML's way to say that a step failed; the step's own error was logged above.
         fail(f"{error}. More in the dashboard: make dashboard", EXIT_FAILED)
     else:
         if run:  # a remote orchestrator that does not wait gives none
             print_reports(run)
+
+
+def _print_crawls_since(started: datetime) -> None:
+    """A step that failed leaves no artifact: what was crawled all the same stands in the document store."""
+    from llm_engineering.bootstrap import build_services
+    from llm_engineering.domain.errors import DependencyUnavailableError
+    from tools._report import print_etl_report
+
+    with build_services() as services:
+        try:
+            runs = services.documents.runs(limit=20)
+        except DependencyUnavailableError:
+            return  # that the store does not answer is what the step has said
+    for report in reversed(runs):
+        if report.started_at >= started and report.finished_at:
+            print_etl_report(report)
 
 
 if __name__ == "__main__":

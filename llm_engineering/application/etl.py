@@ -1,18 +1,14 @@
 """From links to raw documents in the store. A link that fails does not stop the others."""
 
-import logging
-import time
 from collections.abc import Sequence
-from uuid import UUID
+from datetime import UTC, datetime
 
-from llm_engineering.application.crawlers.base import Crawler, crawler_for
-from llm_engineering.domain.batching import BATCH_SIZE, batched
-from llm_engineering.domain.documents import Author, canonical_link, without_credentials
-from llm_engineering.domain.errors import CrawlError, InvalidInputError
+from llm_engineering.application.crawlers.base import Crawler
+from llm_engineering.application.crawlers.run import CrawlOptions, CrawlRun
+from llm_engineering.domain.documents import Author
+from llm_engineering.domain.errors import InvalidInputError, LowSuccessRateError
 from llm_engineering.domain.ports import DocumentStore, Progress
-from llm_engineering.domain.reports import EtlReport, SourceReport, describe
-
-logger = logging.getLogger(__name__)
+from llm_engineering.domain.reports import EtlReport
 
 
 def crawl_links(
@@ -21,35 +17,41 @@ def crawl_links(
     crawlers: Sequence[Crawler],
     store: DocumentStore,
     progress: Progress,
+    options: CrawlOptions | None = None,
 ) -> EtlReport:
-    """Crawl each link once and store what it holds; the report says for each what was new, or why it failed."""
+    """Crawl each link once and store what it holds; the report says for each what was new, or why it failed.
+
+    The report is in the store as well: without an end while the run lasts, and completed when it is over.
+
+    Raises:
+        InvalidInputError: there are no links.
+    """
+    if not links:
+        raise InvalidInputError("There are no links to crawl: name at least one under `links`.")
     report = EtlReport(author=author.full_name)
-    unique_links = list(dict.fromkeys(links))
-    with progress.task("Crawling", total=len(unique_links)) as advance:
-        for link in unique_links:
-            source = crawl_link(link, author, crawlers, store)
-            report.sources.append(source)
-            logger.log(logging.WARNING if source.failure else logging.INFO, "%s: %s", source.link, describe(source))
-            advance(1)
+    store.save_run(report)
+    with progress.task("Crawling", total=len(links)) as advance:
+        CrawlRun(author, crawlers, store, options or CrawlOptions(), advance).run(links, report)
+    report.finished_at = datetime.now(UTC)
+    store.save_run(report)
     return report
 
 
-def crawl_link(link: str, author: Author, crawlers: Sequence[Crawler], store: DocumentStore) -> SourceReport:
-    """Crawl one link. What it lists is stored; what it listed before and lists no more is deleted."""
-    report = SourceReport(link=without_credentials(link))
-    started = time.monotonic()
-    try:
-        canonical_link(link)
-        crawler = crawler_for(link, crawlers)
-        report.crawler = crawler.name
-        with crawler.crawl(link, author) as crawl:
-            present: list[UUID] = []
-            for batch in batched(crawl.documents, BATCH_SIZE):
-                report.documents += store.upsert(batch)
-                present.extend(document.id for document in batch)
-            report.removed = store.delete_vanished(crawl.source, author.id, present)
-            report.skipped = dict(crawl.skipped)
-    except (CrawlError, InvalidInputError) as error:
-        report.failure = str(error)
-    report.seconds = round(time.monotonic() - started, 3)
-    return report
+def check_success_rate(report: EtlReport, minimum: float) -> None:
+    """Hold a run to the configured minimum.
+
+    Raises:
+        LowSuccessRateError: fewer sources could be read; when there was none, the message says what else there is.
+    """
+    if report.success_rate >= minimum and (report.success_rate > 0 or not report.failures):
+        return
+    message = (
+        f"{report.success_rate:.0%} of what was to be crawled could be read, the minimum is {minimum:.0%} "
+        "(min_success_rate). The table, the log and the step's metadata say why."
+    )
+    if report.success_rate == 0:
+        message += (
+            " If nothing can be reached, restore a back-up: python -m tools.data_warehouse --import-raw-data "
+            "--data-dir DIR (docs/document-store.md says how to make one)."
+        )
+    raise LowSuccessRateError(message)

@@ -2,22 +2,29 @@
 
 One file a collection, each an array. An article's `content` has `Title`, `Subtitle`, `Content` and `language`; a
 post's any sections of text; a repository's the text of each file by its path. What the format has no place for
-(`published_at`) stands beside it. Ids are our own deterministic ones, so a dump from elsewhere meets what was crawled
-here.
+(`source`, `byline`, `published_at`, and the `file_link` and `file_source` of a repository's file where they do not
+follow from the others) stands beside it. Ids are our own deterministic ones, so a dump from elsewhere
+meets what was crawled here.
+
+A dump has every text, once: of a text that stands under several links, the one it is stored under. The other links,
+the history of a text and what is remembered of sources and runs are not in it; the next crawl finds the links again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llm_engineering.application.crawlers.files import file_link
 from llm_engineering.domain.batching import BATCH_SIZE, batched
-from llm_engineering.domain.documents import Author, DataCategory, RawDocument, canonical_repository_link
+from llm_engineering.domain.documents import Author, DataCategory, RawDocument
 from llm_engineering.domain.errors import InvalidDumpError, InvalidInputError
+from llm_engineering.domain.links import canonical_link, canonical_repository_link
 from llm_engineering.domain.ports import DocumentStore, Progress
 from llm_engineering.domain.reports import ImportReport, WriteCounts
+from llm_engineering.domain.sources import MAX_DOCUMENT_BYTES
 
 USERS = "UserDocument"
 COLLECTIONS: dict[DataCategory, str] = {
@@ -26,8 +33,6 @@ COLLECTIONS: dict[DataCategory, str] = {
     DataCategory.REPOSITORIES: "RepositoryDocument",
 }
 _POST_TITLE_CHARACTERS = 80
-# MongoDB takes records of 16 MiB; the rest is for what stands beside the text.
-MAX_DOCUMENT_BYTES = 15 * 1024 * 1024
 
 
 class Dump(Protocol):
@@ -51,7 +56,10 @@ class DumpedDocument(BaseModel):
     author_full_name: str
     link: str | None = None
     source: str | None = None
+    file_link: str | None = None
+    file_source: str | None = None
     name: str | None = None
+    byline: str | None = None
     published_at: datetime | None = None
 
 
@@ -94,7 +102,10 @@ def import_raw_data(dump: Dump, store: DocumentStore, progress: Progress) -> Imp
             for batch in batched(_documents(dump, category, report), BATCH_SIZE):
                 for name in {document.author_full_name for document in batch}:
                     store.get_or_create_author(name)
-                report.documents[category.value] += store.upsert(batch)
+                counts = store.upsert(batch)
+                if counts.total > counts.unchanged:
+                    _read_anew(store, {(document.source, document.author_id) for document in batch})
+                report.documents[category.value] += counts
                 advance(len(batch))
     return report
 
@@ -112,10 +123,14 @@ def to_record(document: RawDocument) -> dict[str, Any]:
     if document.category is DataCategory.REPOSITORIES:
         name, _, path = document.title.partition("/")
         record |= {"content": {path: document.content}, "name": name, "link": document.source}
+        if document.link != file_link(_root(document.source), path) or document.source != _root(document.source):
+            record |= {"file_link": document.link, "file_source": document.source}
     else:
         record["content"]["language"] = document.language
-        if document.source != document.link:
+        if document.source != canonical_link(document.link):
             record["source"] = document.source
+        if document.byline:
+            record["byline"] = document.byline
     if document.published_at:
         record["published_at"] = document.published_at.isoformat()
     return record
@@ -158,6 +173,7 @@ def _text_document(category: DataCategory, dumped: DumpedDocument, author: Autho
         source=dumped.source,
         author=author,
         title=title or text.strip().splitlines()[0][:_POST_TITLE_CHARACTERS],
+        byline=dumped.byline,
         subtitle=subtitle,
         content=text,
         language=language,
@@ -168,25 +184,41 @@ def _text_document(category: DataCategory, dumped: DumpedDocument, author: Autho
 def _repository_files(dumped: DumpedDocument, author: Author) -> list[RawDocument]:
     if not dumped.link:
         raise InvalidDumpError("link: a repository needs one")
-    root = canonical_repository_link(dumped.link)
+    root = _root(dumped.link)
+    texts = {path: text for path, text in dumped.content.items() if text}
+    own_link = dumped.file_link if len(texts) == 1 else None
     # The title is NAME/PATH, so the name itself has no slash.
     name = (dumped.name or root).rstrip("/").rsplit("/", 1)[-1]
     files = [
         RawDocument.create(
             category=DataCategory.REPOSITORIES,
             platform=dumped.platform,
-            link=file_link(root, path),
-            source=root,
+            link=own_link or file_link(root, path),
+            source=dumped.file_source or root,
             author=author,
             title=f"{name}/{path}",
             content=text,
         )
-        for path, text in dumped.content.items()
-        if text
+        for path, text in texts.items()
     ]
     if not files:
         raise InvalidDumpError("the content has no text")
     return files
+
+
+def _root(link: str) -> str:
+    """The canonical link of a repository. On a disk, `x.git` and `x` are two."""
+    is_of_web = link.lower().startswith(("http://", "https://"))
+    return canonical_repository_link(link) if is_of_web else canonical_link(link)
+
+
+def _read_anew(store: DocumentStore, sources: set[tuple[str, UUID]]) -> None:
+    """Forget how far the sources were read: else the next crawl would take what was imported for what is there."""
+    states = [store.source_state(*source) for source in sources]
+    listings = {(state.listed_by, state.author_id) for state in states if state and state.listed_by}
+    for state in [*states, *(store.source_state(*listing) for listing in listings - sources)]:
+        if state and (state.etag or state.last_modified or state.revision):
+            store.save_source_state(state.model_copy(update=dict.fromkeys(("etag", "last_modified", "revision"))))
 
 
 def _documents(dump: Dump, category: DataCategory, report: ImportReport) -> Iterator[RawDocument]:

@@ -5,20 +5,33 @@ A category is a field, not a class: what differs by category stands in tables (`
 
 import hashlib
 import re
+import unicodedata
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from llm_engineering.domain.errors import InvalidInputError
+from llm_engineering.domain.links import canonical_link, identity, shown_link
 
 NAMESPACE = UUID("6f4f1f6e-5a43-4c1c-9d4e-0f3c5b1d7a20")
-_TRACKING_PARAMETERS = frozenset({"fbclid", "gclid", "mc_cid", "mc_eid", "ref_src", "igshid", "_hsenc", "_hsmi"})
-_CREDENTIALS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s]*@")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+# Words that begin a family name, in lower case as people write them: Ludwig van Beethoven, Simone de Beauvoir.
+_PARTICLES = frozenset({
+    "af", "al", "auf", "av", "ben", "bin", "da", "dal", "dalla", "das", "de", "degli", "dei", "del", "della", "delle",
+    "den", "der", "des", "di", "do", "dos", "du", "el", "ibn", "la", "las", "le", "los", "ten", "ter", "tom", "van",
+    "vom", "von", "y", "zu", "zum", "zur",
+})  # fmt: skip
+# In fewer words a sign, or the target of a link, may be what the text says: such texts must be the same altogether.
+_WORDS_OF_SHORT_TEXT = 50
+# Symbols that are Markdown's own.
+_MARKUP_SYMBOLS = frozenset("`|~>^")
+# Characters that no name has: control characters, surrogates, line and paragraph separators (Unicode's categories).
+_NOT_IN_NAMES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_MARKDOWN_IMAGES = re.compile(r"!\[[^\]]*\]\([^)\s]*\)")
+_MARKDOWN_TARGETS = re.compile(r"\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
 
 
 class DataCategory(StrEnum):
@@ -45,20 +58,24 @@ class Author(BaseModel):
 
     @classmethod
     def named(cls, full_name: str) -> Self:
-        """The author with this name; a single word is first and last name at once, as in the handbook.
+        """The author with this name.
+
+        A single word is first and last name at once, as in the handbook. The last name begins at the first particle
+        (Ludwig | van Beethoven), else it is the last word.
 
         Raises:
             InvalidInputError: the name is blank, or has characters that cannot be printed.
         """
-        words = full_name.split()
+        words = unicodedata.normalize("NFC", full_name).split()
         name = " ".join(words)
-        if not words or not name.isprintable():
+        if not words or any(unicodedata.category(character) in _NOT_IN_NAMES for character in name):
             raise InvalidInputError(
                 f"An author needs a name in letters, for example 'Ada Lovelace'; got {full_name!r}."
             )
         if len(set(words)) == 1:
             words, name = words[:1], words[0]
-        first, last = (" ".join(words[:-1]), words[-1]) if len(words) > 1 else (name, name)
+        cut = next((i for i, word in enumerate(words) if 0 < i < len(words) - 1 and word in _PARTICLES), len(words) - 1)
+        first, last = (" ".join(words[:cut]), " ".join(words[cut:])) if len(words) > 1 else (name, name)
         return cls(id=uuid5(NAMESPACE, f"author:{name.casefold()}"), first_name=first, last_name=last)
 
 
@@ -70,16 +87,18 @@ class RawDocument(BaseModel):
     id: UUID
     category: DataCategory
     platform: str
-    link: str
-    source: str = Field(description="Canonical link of the source that listed the document: itself, or its repository.")
+    link: str = Field(description="Where people find it.")
+    source: str = Field(description="Canonical link of what was crawled: the page, or the repository or export.")
     author_id: UUID
     author_full_name: str
+    byline: str | None = Field(default=None, description="Whom the page itself names as its author.")
     title: str
     subtitle: str | None = None
     content: str = Field(description="Markdown, or the file's text.")
     language: str | None = None
     published_at: datetime | None = None
     content_hash: str
+    fingerprint: str = Field(default="", description="Hash of the words alone; '' in what older versions stored.")
 
     @classmethod
     def create(
@@ -92,26 +111,36 @@ class RawDocument(BaseModel):
         title: str,
         content: str,
         source: str | None = None,
+        byline: str | None = None,
         subtitle: str | None = None,
         language: str | None = None,
         published_at: datetime | None = None,
     ) -> Self:
-        """Build a document with its canonical link, its deterministic id and the hash of what it says."""
-        link = canonical_link(link)
+        """Build a document with its deterministic id and the hashes of what it says.
+
+        What is no character (half of a surrogate pair) becomes a question mark: no store could take it.
+
+        Raises:
+            InvalidInputError: the link cannot be parsed as a URL.
+        """
+        title, content = encodable(title), encodable(content)
+        subtitle, byline = encodable(subtitle or "") or None, encodable(byline or "") or None
         return cls(
             id=document_id(link, author.id),
             category=category,
             platform=platform,
-            link=link,
-            source=canonical_link(source) if source else link,
+            link=shown_link(link),
+            source=canonical_link(source or link),
             author_id=author.id,
             author_full_name=author.full_name,
+            byline=byline,
             title=title,
             subtitle=subtitle,
             content=content,
             language=language,
             published_at=published_at,
             content_hash=text_hash(category, title, subtitle or "", content),
+            fingerprint=fingerprint(content, title, subtitle or ""),
         )
 
 
@@ -144,8 +173,48 @@ class FeatureState(BaseModel):
 
 
 def document_id(link: str, author_id: UUID) -> UUID:
-    """The id of the document behind a canonical link, for one author."""
-    return uuid5(NAMESPACE, f"document:{author_id}:{link}")
+    """The id of the document behind a link, however it is spelt, for one author."""
+    return uuid5(NAMESPACE, f"document:{author_id}:{identity(link)}")
+
+
+def fingerprint(text: str, title: str = "", subtitle: str = "") -> str:
+    """Hash of what a text says: the same for the same article however another platform marks it up.
+
+    Some platforms repeat title and subtitle as headings above the text, and add a picture: these do not count. Of a
+    short text, everything counts but white space and these headings.
+    """
+    titles = (_words(title), _words(subtitle))
+    words = _words(_MARKDOWN_TARGETS.sub("]", _without_headings(_MARKDOWN_IMAGES.sub("", text), titles)))
+    if len(words) < _WORDS_OF_SHORT_TEXT:
+        words = unicodedata.normalize("NFC", _without_headings(text, titles)).split()
+    return text_hash(" ".join(words) or text)
+
+
+def _without_headings(text: str, titles: Collection[list[str]]) -> str:
+    """The text without headings at its beginning that only repeat one of the titles."""
+    body = text.lstrip()
+    while body.startswith("#"):
+        heading, _, rest = body.partition("\n")
+        if _words(heading) not in titles:
+            break
+        body = rest.lstrip()
+    return body
+
+
+def encodable(text: str) -> str:
+    """The text with a question mark for each half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters, marks, numbers and symbols, in lower case: what is between them is punctuation or markup."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    signs = {ord(character): " " for character in set(text) if not _is_of_word(character)}
+    return text.translate(signs).split()
+
+
+def _is_of_word(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LMNS" and character not in _MARKUP_SYMBOLS
 
 
 def text_hash(*parts: str) -> str:
@@ -156,45 +225,3 @@ def text_hash(*parts: str) -> str:
         digest.update(f"{len(encoded)}:".encode())
         digest.update(encoded)
     return digest.hexdigest()
-
-
-def canonical_link(link: str) -> str:
-    """The link without what does not identify the page.
-
-    Scheme and host in lower case, no default port, no fragment, no trailing slash, no tracking parameters.
-
-    Raises:
-        InvalidInputError: the link cannot be parsed as a URL.
-    """
-    try:
-        parts = urlsplit(link.strip())
-        host, port = (parts.hostname or ""), parts.port
-    except ValueError as error:
-        raise InvalidInputError(f"{without_credentials(link)!r} is not a valid link.") from error
-    scheme = parts.scheme.lower()
-    if scheme not in _DEFAULT_PORTS:
-        return link.strip()
-    if ":" in host:
-        host = f"[{host}]"
-    netloc = host if port in (None, _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
-    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not _is_tracking(pair[0], host)]
-    return urlunsplit((scheme, netloc, parts.path.rstrip("/"), urlencode(query), ""))
-
-
-def canonical_repository_link(link: str) -> str:
-    """The canonical link of a Git repository: neither `www.` nor `.git` makes it another one."""
-    return canonical_link(link).replace("://www.", "://", 1).removesuffix(".git")
-
-
-def without_credentials(link: str) -> str:
-    """The link for logs and reports: what stands before the host's `@` is left out."""
-    return _CREDENTIALS.sub(r"\1", link)
-
-
-def _is_tracking(parameter: str, host: str) -> bool:
-    # Substack adds `r`, the reader who shared the link.
-    return (
-        parameter.startswith("utm_")
-        or parameter in _TRACKING_PARAMETERS
-        or (parameter == "r" and host.endswith("substack.com"))
-    )

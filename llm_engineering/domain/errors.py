@@ -11,7 +11,10 @@
     │   ├── UnsupportedLinkError        no crawler takes this link
     │   └── InvalidDumpError            a file to import is not in the handbook's JSON format
     ├── CrawlError                  one source could not be read; the other sources go on
-    ├── NothingSucceededError       every source of a run failed; the ZenML step is red
+    │   ├── SourceMissingError          the server says that it is not there (404), or gone for good (410)
+    │   ├── NotAnArticleError           a bot wall, a paywall's stub, a soft 404, or too little text
+    │   └── ForbiddenLinkError          a private address or a local path that no allow-list names, or robots.txt
+    ├── LowSuccessRateError         fewer sources of a run could be read than configured; the ZenML step is red
     ├── ModelMismatchError          the vector store was filled by another embedding model
     ├── DependencyUnavailableError  a server or model cannot be reached; HTTP 503
     │   └── StoreLockedError            another process holds the embedded vector store
@@ -69,8 +72,24 @@ class CrawlError(MoodSwarmError):
     """One source could not be read."""
 
 
-class NothingSucceededError(MoodSwarmError):
-    """Every source of a run failed."""
+class SourceMissingError(CrawlError):
+    """The server says that the source is not there."""
+
+    def __init__(self, message: str, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class NotAnArticleError(CrawlError):
+    """A page came, but no article in it."""
+
+
+class ForbiddenLinkError(CrawlError):
+    """The link leads to where MoodSwarm may not go."""
+
+
+class LowSuccessRateError(MoodSwarmError):
+    """Fewer sources could be read than configured."""
 
 
 class ModelMismatchError(MoodSwarmError):

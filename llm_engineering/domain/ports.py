@@ -1,9 +1,10 @@
-"""What the application needs from the outside, as protocols. Adapters stand in `infrastructure`, fakes in `tests`."""
+"""What the application needs from the outside, as protocols. Adapters stand in `infrastructure`, fakes in `tests`.
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+What brings documents in has its protocols in `sources.py`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -11,69 +12,8 @@ from llm_engineering.domain.chunks import EmbeddedChunk, Vector
 from llm_engineering.domain.documents import Author, CleanedDocument, DataCategory, FeatureState, RawDocument
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 from llm_engineering.domain.queries import Answer, Query, RetrievedChunk
-from llm_engineering.domain.reports import WriteCounts
-
-
-@dataclass(frozen=True)
-class FetchedPage:
-    """An HTML page after redirects."""
-
-    url: str
-    html: str
-
-
-@dataclass(frozen=True)
-class ExtractedArticle:
-    """The main content of a page as Markdown, and what the page says of itself."""
-
-    title: str
-    markdown: str
-    canonical_url: str | None = None
-    subtitle: str | None = None
-    language: str | None = None
-    published_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """A text file of a folder or repository; `path` is relative to its root, with forward slashes."""
-
-    path: str
-    text: str
-
-
-@dataclass
-class FileTree:
-    """The text files under a root, read one by one, and how many were left out and why."""
-
-    name: str
-    link: str
-    files: Iterator[SourceFile]
-    skipped: dict[str, int] = field(default_factory=dict)
-
-
-class PageFetcher(Protocol):
-    """Brings one page of the web."""
-
-    def fetch(self, url: str) -> FetchedPage:
-        """Raises CrawlError with the reason when there is no HTML page to be had."""
-
-
-class ArticleExtractor(Protocol):
-    """Finds the main content in a page's HTML."""
-
-    def extract(self, page: FetchedPage) -> ExtractedArticle:
-        """Raises CrawlError when the page has no article in it."""
-
-
-class FileSource(Protocol):
-    """Opens a folder or a repository for reading; what it needed to fetch is gone when the context ends."""
-
-    def handles(self, link: str) -> bool:
-        """Whether the link is of this kind; nothing is fetched to find out."""
-
-    def open(self, link: str) -> AbstractContextManager[FileTree]:
-        """Raises CrawlError when the link cannot be opened."""
+from llm_engineering.domain.reports import DocumentCount, EtlReport, WriteCounts
+from llm_engineering.domain.sources import SourceState
 
 
 class DocumentStore(Protocol):
@@ -83,7 +23,8 @@ class DocumentStore(Protocol):
 
     def authors(self) -> Iterator[Author]: ...
 
-    def upsert(self, documents: Iterable[RawDocument]) -> WriteCounts: ...
+    def upsert(self, documents: Iterable[RawDocument]) -> WriteCounts:
+        """Write what is new or changed; a text with the words of another of the author's is linked to it."""
 
     def stream(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> Iterator[RawDocument]: ...
 
@@ -93,6 +34,34 @@ class DocumentStore(Protocol):
 
     def delete_vanished(self, source: str, author_id: UUID, present: Iterable[UUID]) -> int:
         """Delete the source's documents that are not among `present`; returns how many."""
+
+    def count_source(self, source: str, author_id: UUID) -> int:
+        """How many documents of the source are stored, or linked to stored ones."""
+
+    def source_state(self, source: str, author_id: UUID) -> SourceState | None: ...
+
+    def save_source_state(self, state: SourceState) -> None: ...
+
+    def sources_listed_by(self, listing: str, author_id: UUID) -> list[SourceState]:
+        """The sources that this listing once led to and that are not gone."""
+
+    def save_run(self, report: EtlReport) -> None:
+        """Write a run's report, also over an earlier state of it."""
+
+    def runs(self, limit: int) -> list[EtlReport]:
+        """The last runs, latest first."""
+
+    def statistics(self) -> list[DocumentCount]:
+        """How many documents there are by author, category and platform."""
+
+    def documents_of_link(self, link: str) -> dict[DataCategory, list[UUID]]:
+        """The documents with this link or from this source, whosever they are."""
+
+    def forget_author(self, author_id: UUID) -> dict[str, int]:
+        """Erase the author with every trace; returns how many records went, by collection."""
+
+    def forget_link(self, link: str) -> dict[str, int]:
+        """Erase the link's documents with every trace; returns how many records went, by collection."""
 
     def ping(self) -> None:
         """Raises DependencyUnavailableError when the store does not answer."""
@@ -124,6 +93,11 @@ class VectorStore(Protocol):
         author_id: UUID | None = None,
     ) -> list[list[RetrievedChunk]]:
         """For each vector, the `limit` nearest chunks of all the categories, nearest first."""
+
+    def forget(
+        self, category: DataCategory, *, author_id: UUID | None = None, document_ids: Sequence[UUID] = ()
+    ) -> dict[str, int]:
+        """Erase all points of the author or the documents; returns how many went, by collection."""
 
     def count_chunks(self, category: DataCategory) -> int: ...
 
@@ -180,8 +154,15 @@ class Twin(Protocol):
         """'ok', or what is wrong, by dependency."""
 
 
+class Advance(Protocol):
+    """Moves one piece of work on."""
+
+    def __call__(self, amount: float, found: int = 0) -> None:
+        """`amount` more is done, and `found` more is to do than was known before."""
+
+
 class Progress(Protocol):
     """Tells a person how far a long piece of work is."""
 
-    def task(self, description: str, total: int) -> AbstractContextManager[Callable[[float], None]]:
+    def task(self, description: str, total: int) -> AbstractContextManager[Advance]:
         """The context yields a function that adds to what is done."""

@@ -3,8 +3,10 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+
+from llm_engineering.domain.ports import Advance
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +17,7 @@ class ConsoleProgress:
     """Implements `Progress` on standard error."""
 
     @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Callable[[float], None]]:
+    def task(self, description: str, total: int) -> Iterator[Advance]:
         """A bar for one piece of work; `total` 0 means: not known."""
         shown = _bar if sys.stderr.isatty() else _lines
         with shown(description, total) as advance:
@@ -23,23 +25,29 @@ class ConsoleProgress:
 
 
 @contextmanager
-def _bar(description: str, total: int) -> Iterator[Callable[[float], None]]:
+def _bar(description: str, total: int) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(description, total=total or None)
-        yield lambda amount: progress.advance(task, amount)
+
+        def advance(amount: float, found: int = 0) -> None:
+            nonlocal total
+            total += found
+            progress.update(task, advance=amount, total=total or None)
+
+        yield advance
 
 
 @contextmanager
-def _lines(description: str, total: int) -> Iterator[Callable[[float], None]]:
+def _lines(description: str, total: int) -> Iterator[Advance]:
     done, last = 0.0, time.monotonic()
 
-    def advance(amount: float) -> None:
-        nonlocal done, last
-        done += amount
+    def advance(amount: float, found: int = 0) -> None:
+        nonlocal done, last, total
+        done, total = done + amount, total + found
         if time.monotonic() - last >= LINE_EVERY_SECONDS:
             last = time.monotonic()
             logger.info("%s: %d of %s", description, done, total or "?")

@@ -38,7 +38,7 @@ CORPUS = [
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     state = tmp_path_factory.mktemp("quickstart") / "state"
     inherited = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
-    yield {**inherited, "LOCAL_STATE_DIR": str(state), "COLUMNS": "150"}
+    yield {**inherited, "LOCAL_STATE_DIR": str(state), "COLUMNS": "150", "CRAWL_ALLOWED_PATHS": str(PROJECT_ROOT)}
     MongoDaemon(state).stop()
 
 
@@ -74,8 +74,8 @@ def test_a_handbook_dump_is_imported_once_and_exported_again(environment: dict[s
     (dump / "ArticleDocument.json").write_text(json.dumps(CORPUS))
     imported = run(environment, "tools.data_warehouse", "--import-raw-data", "--data-dir", str(dump)).stdout
     again = run(environment, "tools.data_warehouse", "--import-raw-data", "--data-dir", str(dump)).stdout
-    assert [cell.strip() for cell in _row(imported, "articles")] == ["articles", "1", "0", "0"]
-    assert [cell.strip() for cell in _row(again, "articles")] == ["articles", "0", "0", "1"]
+    assert [cell.strip() for cell in _row(imported, "articles")] == ["articles", "1", "0", "0", "0"]
+    assert [cell.strip() for cell in _row(again, "articles")] == ["articles", "0", "0", "1", "0"]
     exported = tmp_path / "exported"
     run(environment, "tools.data_warehouse", "--export-raw-data", "--data-dir", str(exported))
     records = json.loads((exported / "ArticleDocument.json").read_text())

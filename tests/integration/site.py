@@ -1,11 +1,14 @@
 """A web site on a loopback port, for tests of what fetches pages."""
 
+import http
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 HTML = "text/html; charset=utf-8"
@@ -67,13 +70,24 @@ def article(canonical: str | None = None) -> bytes:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a path answers. `hangs` keeps the client waiting until the site closes."""
+    """What a path answers, and how badly.
+
+    `hangs` keeps the client waiting until the site closes; `endless` sends the body again and again; `pause` (seconds)
+    is left before each part of the answer's head and body, which come byte by byte if `drips`; `meets` waits for other
+    requests. A client that already knows the `etag` or `last_modified` gets a 304.
+    """
 
     body: bytes = b""
     status: int = 200
     content_type: str | None = HTML
     headers: Mapping[str, str] = field(default_factory=dict)
     hangs: bool = False
+    endless: bool = False
+    drips: bool = False
+    pause: float = 0.0
+    meets: threading.Barrier | None = None
+    etag: str | None = None
+    last_modified: str | None = None
 
 
 class Site:
@@ -81,27 +95,54 @@ class Site:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.port = int(url.rpartition(":")[2])
         self.requests: Counter[str] = Counter()
+        self.order: list[str] = []
+        self.headers: dict[str, list[Mapping[str, str]]] = {}  # of each request of a path; names in lower case
         self.user_agents: set[str] = set()
+        self.most_at_once: Counter[str] = Counter()  # by the name under which the site was asked
         self.closing = threading.Event()
+        self._at_once: Counter[str] = Counter()
         self._replies: dict[str, list[Reply]] = {}
+        self._lock = threading.Lock()
 
     def serve(self, path: str, *replies: Reply) -> str:
         """Answer this path so; returns its URL."""
         self._replies[path] = list(replies)
         return self.url + path
 
-    def reply(self, path: str, user_agent: str) -> Reply:
+    def at(self, host: str, path: str = "") -> str:
+        """The URL of the path under another name of this machine."""
+        return f"http://{host}:{self.port}{path}"
+
+    def reply(self, path: str, headers: Mapping[str, str]) -> Reply:
         """The answer to the next request of the path."""
-        self.user_agents.add(user_agent)
-        replies = self._replies.get(path) or [Reply(b"There is nothing here.", 404)]
-        reply = replies[min(self.requests[path], len(replies) - 1)]
-        self.requests[path] += 1
-        return reply
+        with self._lock:
+            self.user_agents.add(headers.get("user-agent", ""))
+            self.headers.setdefault(path, []).append(headers)
+            replies = self._replies.get(path) or [Reply(b"There is nothing here.", 404)]
+            reply = replies[min(self.requests[path], len(replies) - 1)]
+            self.requests[path] += 1
+            self.order.append(path)
+            known = {headers.get("if-none-match"), headers.get("if-modified-since")} - {None}
+            return replace(reply, status=304, body=b"") if known & {reply.etag, reply.last_modified} else reply
+
+    @contextmanager
+    def counted(self, host: str) -> Iterator[None]:
+        """Count the request among those that are answered at the same time."""
+        with self._lock:
+            self._at_once[host] += 1
+            self.most_at_once[host] = max(self.most_at_once[host], self._at_once[host])
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_once[host] -= 1
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64
     site: Site
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -112,27 +153,49 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        reply = self.server.site.reply(self.path, self.headers["User-Agent"])
-        if reply.hangs:
-            self.server.site.closing.wait()
-            return
-        self.send_response(reply.status)
-        if reply.content_type is not None:
-            self.send_header("Content-Type", reply.content_type)
-        for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(reply.body)
+        site = self.server.site
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        with site.counted(headers.get("host", "").partition(":")[0]):
+            reply = site.reply(self.path, headers)
+            if reply.meets:
+                reply.meets.wait()
+            if reply.hangs:
+                site.closing.wait()
+                return
+            self._head(reply)
+            self._send(reply.body, reply)
+            while reply.endless and not site.closing.is_set():
+                self._send(reply.body, reply)
+
+    def _head(self, reply: Reply) -> None:
+        lines = [f"HTTP/1.0 {reply.status} {http.HTTPStatus.OK.phrase}"]
+        length = {} if reply.endless or reply.drips else {"Content-Length": str(len(reply.body))}
+        kind = {} if reply.content_type is None else {"Content-Type": reply.content_type}
+        known = {"ETag": reply.etag, "Last-Modified": reply.last_modified}
+        named = {**kind, **length, **{name: value for name, value in known.items() if value}, **reply.headers}
+        lines += [f"{name}: {value}" for name, value in named.items()]
+        self._send("\r\n".join([*lines, "", ""]).encode("latin-1"), reply)
+
+    def _send(self, content: bytes, reply: Reply) -> None:
+        for part in (content[at : at + 1] for at in range(len(content))) if reply.drips else [content]:
+            if reply.pause and self.server.site.closing.wait(reply.pause):
+                return
+            self.wfile.write(part)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def open_site() -> Iterator[Site]:
-    """A site that is there while the context lasts."""
+def open_site(certificate: Path | None = None) -> Iterator[Site]:
+    """A site that is there while the context lasts; with a certificate and its key, over TLS."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
-        site = server.site = Site(f"http://127.0.0.1:{server.server_port}")
+        scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        site = server.site = Site(f"{scheme}://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -209,10 +209,10 @@ def test_rag_without_a_question_is_refused(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["--export-raw-data", "--import-raw-data"]], ids=["neither", "both"])
-def test_the_data_warehouse_needs_one_direction(shell: Shell, flags: list[str]) -> None:
+def test_the_data_warehouse_needs_one_thing_to_do(shell: Shell, flags: list[str]) -> None:
     done = shell.run("data_warehouse", *flags)
     assert done.returncode == 2
-    assert "Say one of --export-raw-data and --import-raw-data" in done.stderr
+    assert "Say one of --export-raw-data, --import-raw-data, --stats and --forget" in done.stderr
     assert not shell.state.exists()
 
 

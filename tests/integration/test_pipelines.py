@@ -37,6 +37,7 @@ class Project:
         settings = set(Settings.model_fields)
         self.environment = {name: value for name, value in os.environ.items() if name not in settings}
         self.environment |= {"LOCAL_STATE_DIR": str(folder / "state"), "COLUMNS": "150"}
+        self.environment["CRAWL_ALLOWED_PATHS"] = str(folder)
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -91,7 +92,7 @@ def test_several_flags_run_in_the_natural_order_and_a_second_run_changes_nothing
     assert first.returncode == 0, first.stderr
     # ZenML logs to standard output.
     assert first.stdout.index("digital_data_etl") < first.stdout.index("feature_engineering")
-    assert "Failed: /not/there: No crawler reads" in first.stdout
+    assert "Failed: /not/there: /not/there lies in no folder that may be read" in first.stdout
 
     features = project.last_run()
     assert features["name"].startswith("feature_engineering_run_20")
@@ -102,6 +103,7 @@ def test_several_flags_run_in_the_natural_order_and_a_second_run_changes_nothing
         "new": 2,
         "changed": 0,
         "unchanged": 0,
+        "linked": 0,
     }
 
     second = project.etl([str(notes)], "--run-feature-engineering", "--no-cache")
@@ -115,18 +117,22 @@ def test_several_flags_run_in_the_natural_order_and_a_second_run_changes_nothing
 
 
 def test_a_step_whose_links_all_failed_is_red_and_says_why_in_one_line(project: Project) -> None:
-    result = project.etl(["/not/there", "http://127.0.0.1:9/x"])
+    result = project.etl([str(project.folder / "not-there"), "http://127.0.0.1:9/x"])
     assert result.returncode == 1
     assert "Traceback" not in result.stdout + result.stderr
-    assert "None of the 2 links could be crawled" in result.stdout
+    assert "0% of what was to be crawled could be read, the minimum is 50%" in result.stdout
+    assert "--import-raw-data" in result.stdout
+    assert "Crawled for Ada Lovelace" in result.stdout
+    assert "Failed: http://127.0.0.1:9/x: 127.0.0.1 is not a public address." in result.stdout
     assert result.stderr.startswith("Error: ")
     run = project.last_run()
     assert run["status"] == "failed"
     assert run["steps"]["get_or_create_user"]["artifacts"]["user"]["last_name"] == "Lovelace"
     crawl = run["steps"]["crawl_links"]
     assert crawl["status"] == "failed"
-    assert crawl["metadata"]["links"] == {"attempted": 2, "failed": 2}
-    assert set(crawl["metadata"]["failures"]) == {"/not/there", "http://127.0.0.1:9/x"}
+    assert crawl["metadata"]["success_rate"] == 0
+    assert crawl["metadata"]["documents"]["failed"] == 2
+    assert set(crawl["metadata"]["failures"]) == {str(project.folder / "not-there"), "http://127.0.0.1:9/x"}
 
 
 def test_the_smoke_test_reports_each_service(project: Project) -> None:

@@ -94,6 +94,7 @@ def test_the_engine_ends_up_with_the_same_points_as_the_reference_in_memory(vect
     documents, memory = MemoryDocumentStore(), MemoryVectorStore()
     for texts in ([long, "dog", "bird fish"], ["cat", long, "bird fish"], ["dog"]):
         documents.documents.clear()
+        documents.aliases.clear()
         documents.upsert([article(text, f"https://e.com/{i}") for i, text in enumerate(texts)])
         for store in (memory, vectors):
             sync_features(documents, store, WordEmbedder(), SilentProgress())
@@ -110,6 +111,40 @@ def test_more_states_than_a_page_are_all_read(vectors: QdrantVectorStore) -> Non
     copies = [(document.model_copy(update={"id": UUID(int=i)}), state) for i in range(1, 2102)]
     vectors.upsert_documents(ARTICLES, copies)
     assert len(vectors.feature_states(ARTICLES)) == 2101
+
+
+def test_all_points_of_an_author_are_forgotten_whatever_the_counts_say(vectors: QdrantVectorStore) -> None:
+    babbage = Author.named("Charles Babbage")
+    vectors.prepare(2)
+    hers = [embedded("one", [1, 0]), embedded("two", [0, 1])]
+    his = embedded("his", [1, 1], author=babbage)
+    vectors.upsert_chunks(ARTICLES, [*hers, his])
+    wrong = FeatureState(feature_hash="h", chunk_count=0)
+    vectors.upsert_documents(ARTICLES, [(item.chunk.document, wrong) for item in (hers[0], his)])
+    assert vectors.forget(ARTICLES, author_id=ADA.id) == {"embedded_articles": 2, "cleaned_articles": 1}
+    assert vectors.forget(ARTICLES, author_id=ADA.id) == {"embedded_articles": 0, "cleaned_articles": 0}
+    assert vectors.count_chunks(ARTICLES) == 1
+    assert set(vectors.feature_states(ARTICLES)) == {his.chunk.document.id}
+
+
+def test_documents_are_forgotten_by_their_ids_in_more_than_a_batch(vectors: QdrantVectorStore) -> None:
+    vectors.prepare(2)
+    kept, gone = embedded("kept", [1, 0]), embedded("gone", [0, 1])
+    again = Chunk(id=uuid4(), index=7, text="x", context="t", token_count=1, document=gone.chunk.document)
+    vectors.upsert_chunks(ARTICLES, [kept, gone, EmbeddedChunk(chunk=again, vector=[1, 1], model_id="m")])
+    state = FeatureState(feature_hash="h", chunk_count=1)
+    vectors.upsert_documents(ARTICLES, [(item.chunk.document, state) for item in (kept, gone)])
+    ids = [*(UUID(int=i) for i in range(1, 1200)), gone.chunk.document.id]
+    assert vectors.forget(ARTICLES, document_ids=ids) == {"embedded_articles": 2, "cleaned_articles": 1}
+    assert set(vectors.feature_states(ARTICLES)) == {kept.chunk.document.id}
+
+
+def test_nothing_is_forgotten_where_nothing_is_named_or_stored(vectors: QdrantVectorStore) -> None:
+    assert vectors.forget(ARTICLES, author_id=ADA.id) == {"embedded_articles": 0, "cleaned_articles": 0}
+    vectors.prepare(2)
+    vectors.upsert_chunks(ARTICLES, [embedded("kept", [1, 0])])
+    assert vectors.forget(ARTICLES) == {"embedded_articles": 0, "cleaned_articles": 0}
+    assert vectors.count_chunks(ARTICLES) == 1
 
 
 def test_a_second_process_is_told_who_holds_the_store_and_what_to_do(tmp_path: Path) -> None:

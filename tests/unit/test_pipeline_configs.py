@@ -91,7 +91,7 @@ def test_an_unknown_key_at_the_top_is_named_with_the_known_ones(tmp_path: Path) 
         (ETL, "{user_full_name: Ada, links: [a], link: b}", "unknown key parameters.link"),
         (ETL, "{user_full_name: Ada}", "parameters.links is missing"),
         (ETL, "{links: [a]}", "parameters.user_full_name is missing"),
-        (ETL, "{user_full_name: Ada, links: []}", "parameters.links is []"),
+        (ETL, "{user_full_name: Ada, links: []}", "parameters.links is empty, expected at least one"),
         (ETL, "{user_full_name: Ada, links: null}", "parameters.links is None"),
         (ETL, "{user_full_name: Ada, links: docs}", "parameters.links is 'docs'"),
         (ETL, "{user_full_name: Ada, links: [a, 5]}", "parameters.links.1 is 5"),
@@ -104,7 +104,7 @@ def test_an_unknown_key_at_the_top_is_named_with_the_known_ones(tmp_path: Path) 
         ("smoke_test", "{user_full_name: Ada}", "unknown key parameters.user_full_name"),
         ("feature_engineering", "{author_full_names: Ada}", "parameters.author_full_names is 'Ada'"),
         ("feature_engineering", "{wait_for: [x]}", "unknown key parameters.wait_for"),
-        ("end_to_end_data", "{author_links: []}", "parameters.author_links is []"),
+        ("end_to_end_data", "{author_links: []}", "parameters.author_links is empty, expected at least one"),
         (
             "end_to_end_data",
             "{author_links: [{user_full_name: Ada, links: [a]}, {user_full_name: Bob}]}",
@@ -122,3 +122,56 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     message = refused(tmp_path, ETL, "parameters: {user_name: Ada, links: docs}\n")
     for problem in ("user_full_name is missing", "links is 'docs'", "unknown key parameters.user_name"):
         assert problem in message
+
+
+@pytest.mark.parametrize("day", ["2024-01-31", "'31 January'", "'2024-13-01'", "20240131"])
+def test_a_since_date_is_a_day_in_quotes(tmp_path: Path, day: str) -> None:
+    text = f"parameters:\n  user_full_name: Ada Lovelace\n  links: [https://e.com]\n  since: {day}\n"
+    assert "expected a day in quotes, for example '2024-01-31'" in refused(tmp_path, ETL, text)
+    path = tmp_path / "right.yaml"
+    path.write_text(text.replace(day, "'2024-01-31'"), encoding="utf-8")
+    assert check_config(ETL, str(path)) == path
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("limit", 0), ("limit", 1.5), ("min_success_rate", 1.1), ("min_success_rate", -0.1)]
+)
+def test_a_limit_is_at_least_one_and_a_rate_between_none_and_all(tmp_path: Path, key: str, value: float) -> None:
+    text = f"parameters:\n  user_full_name: Ada Lovelace\n  links: [https://e.com]\n  {key}: {value}\n"
+    assert f"parameters.{key} is {value}" in refused(tmp_path, ETL, text)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://ada:s3cr3t@git.example/engine.git",
+        "https://s3cr3t@github.com/ada/engine",
+        "ada:s3cr3t@git.example/engine.git",
+        "https://ada.example/feed?format=rss&access_token=s3cr3t",
+        "https://ada.example/feed?%61pi_key=s3cr3t",
+        "ssh://ada:s3cr3t@git.example/engine.git",
+    ],
+)
+def test_a_link_with_a_secret_is_refused_without_telling_it(tmp_path: Path, link: str) -> None:
+    one = f"{{user_full_name: Ada, links: [docs, '{link}']}}"
+    message = refused(tmp_path, ETL, f"parameters: {one}\n")
+    assert "parameters.links.1 has a user, a password or a token in it" in message
+    assert "GIT_TOKENS" in message
+    assert "s3cr3t" not in message
+    many = refused(tmp_path, "end_to_end_data", f"parameters: {{author_links: [{one}]}}\n")
+    assert "parameters.author_links.0.links.1 has" in many
+    assert "s3cr3t" not in many
+
+
+def test_a_secret_is_not_told_either_where_something_else_is_wrong(tmp_path: Path) -> None:
+    parameters = "{user_full_name: Ada, links: 'https://ada:s3cr3t@git.example/engine.git'}"
+    assert "s3cr3t" not in refused(tmp_path, ETL, f"parameters: {parameters}\n")
+
+
+@pytest.mark.parametrize(
+    "link", ["https://medium.com/@ada", "git@github.com:ada/engine.git", "~/notes", "https://e.com/a?page=2&keyword=x"]
+)
+def test_a_link_without_a_secret_is_taken(tmp_path: Path, link: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"parameters:\n  user_full_name: Ada\n  links: ['{link}']\n", encoding="utf-8")
+    assert check_config(ETL, str(path)) == path

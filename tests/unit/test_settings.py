@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from llm_engineering.domain.errors import SettingsError
+from llm_engineering.setting_types import tokens_by_host
 from llm_engineering.settings import PROJECT_ROOT, Settings, is_secret, load_settings
 from tools.env_example import render
 
@@ -22,6 +23,7 @@ SECRET_VALUES = {
     "AWS_ACCESS_KEY": "aws-key-id",
     "AWS_SECRET_KEY": "aws-secret",
     "ZENML_STORE_API_KEY": "zenml-key",
+    "GIT_TOKENS": "github.com=hub-token,gitlab.com=lab-token",
 }
 # Every one differs from its default, and is written as `str()` of the value would write it.
 TRAVELLING = {
@@ -45,6 +47,21 @@ TRAVELLING = {
     "AWS_ACCESS_KEY": "aws-key-id",
     "AWS_SECRET_KEY": "aws-secret",
     "AWS_ARN_ROLE": "arn:aws:iam::1:role/x",
+    "CRAWL_ALLOWED_HOSTS": "localhost,10.1.0.0/16",
+    "CRAWL_RESPECT_ROBOTS": "False",
+    "CRAWL_USER_AGENT": "Ada/1.0",
+    "GIT_TOKENS": "github.com=hub-token,gitlab.com=lab-token",
+    "GITHUB_API_URL": "https://git.example/api/v3",
+    "MEDIUM_HOSTS": "engines.example,mills.example",
+    "CRAWL_CONCURRENCY": "4",
+    "CRAWL_REQUESTS_PER_HOST": "1",
+    "CRAWL_BUDGET_SECONDS": "30.0",
+    "CRAWL_MAX_ATTEMPTS": "2",
+    "CRAWL_BACKOFF_SECONDS": "0.1",
+    "CRAWL_BREAKER_FAILURES": "3",
+    "CRAWL_BREAKER_RESET_SECONDS": "5.0",
+    "CRAWL_MAX_PAGE_MIB": "2",
+    "MAX_REPOSITORY_MIB": "50",
     "CRAWL_TIMEOUT_SECONDS": "7.5",
     "GIT_TIMEOUT_SECONDS": "60.0",
     "MAX_FILE_KIB": "64",
@@ -56,6 +73,7 @@ STAYING = {
     "API_PORT": "9000",
     "SETTINGS_SECRET": "settings",
     "LOG_LEVEL": "DEBUG",
+    "CRAWL_ALLOWED_PATHS": "/home/ada/notes,docs",
     "ZENML_CONFIG_PATH": "/tmp/zenml",
     "ZENML_STORE_URL": "https://zenml.example",
     "ZENML_STORE_API_KEY": "zenml-key",
@@ -216,7 +234,7 @@ def test_no_secret_is_shown_by_repr_or_str_or_as_json(monkeypatch: pytest.Monkey
 
 
 def test_every_variable_that_sounds_like_a_secret_is_one() -> None:
-    telling = ("KEY", "TOKEN", "PASSWORD")
+    telling = ("KEY", "TOKEN", "TOKENS", "PASSWORD")
     fields = Settings.model_fields
     named = {name for name in fields if name.endswith(telling)} | {"DATABASE_HOST"}
     assert {name for name, field in fields.items() if is_secret(field)} == named == SECRET_VALUES.keys()
@@ -278,3 +296,33 @@ def test_the_example_file_with_its_comment_signs_taken_away_changes_nothing(tmp_
     file = tmp_path / ".env"
     file.write_text("\n".join(variables), encoding="utf-8")
     assert load_settings(file) == load_settings(env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("docs, ~/notes ,", ("docs", "~/notes")), ("one", ("one",)), (" , ", ())],
+)
+def test_a_list_is_written_with_commas(monkeypatch: pytest.MonkeyPatch, text: str, words: tuple[str, ...]) -> None:
+    monkeypatch.setenv("CRAWL_ALLOWED_PATHS", text)
+    assert words == load_settings(env_file=None).CRAWL_ALLOWED_PATHS
+
+
+def test_tokens_are_known_by_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TOKENS", "github.com=hub=token, gitlab.com=lab-token")
+    tokens = tokens_by_host(load_settings(env_file=None).GIT_TOKENS)
+    assert tokens == {"github.com": "hub=token", "gitlab.com": "lab-token"}
+    assert tokens_by_host(None) == {}
+
+
+@pytest.mark.parametrize("text", ["s3cret", "github.com=", "=s3cret", "github.com=s3 cret", "github.com=s3crét"])
+def test_tokens_in_another_form_are_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("GIT_TOKENS", text)
+    message = str(wrong())
+    assert message.startswith("GIT_TOKENS: got a secret value, expected pairs HOST=TOKEN")
+    assert "s3c" not in message
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/33", "http://localhost", "a b", "2130706433"])
+def test_a_host_in_another_form_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("CRAWL_ALLOWED_HOSTS", text)
+    assert "expected host names, IP addresses or networks" in str(wrong())

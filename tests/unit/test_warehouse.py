@@ -9,6 +9,8 @@ import pytest
 from llm_engineering.application.warehouse import export_raw_data, from_record, import_raw_data, to_record
 from llm_engineering.domain.documents import Author, DataCategory, RawDocument
 from llm_engineering.domain.errors import InvalidDumpError
+from llm_engineering.domain.reports import WriteCounts
+from llm_engineering.domain.sources import SourceState
 from tests.fakes import ADA, MemoryDocumentStore, SilentProgress
 
 ARTICLE: dict[str, Any] = {
@@ -71,7 +73,8 @@ class DictDump:
 
 
 def article(number: int) -> dict[str, Any]:
-    return {**ARTICLE, "_id": str(number), "link": f"https://example.com/{number}"}
+    content = {**ARTICLE["content"], "Content": f"Text {number}."}
+    return {**ARTICLE, "_id": str(number), "link": f"https://example.com/{number}", "content": content}
 
 
 def rejection(category: DataCategory, record: Any) -> str:
@@ -210,6 +213,8 @@ def test_a_repositorys_file_is_written_as_a_repository_with_one_file() -> None:
         (DataCategory.ARTICLES, {**ARTICLE, "source": "https://example.com/feed"}),
         (DataCategory.ARTICLES, {**ARTICLE, "published_at": "2024-03-05T10:00:00+01:00"}),
         (DataCategory.ARTICLES, {**ARTICLE, "author_full_name": "Plato"}),
+        (DataCategory.ARTICLES, {**ARTICLE, "byline": "Ada L. and friends"}),
+        (DataCategory.ARTICLES, {**ARTICLE, "link": "http://www.example.com/a/?b=1"}),
         (DataCategory.POSTS, {**POST, "link": "https://www.linkedin.com/feed/update/urn:li:activity:7/"}),
         (DataCategory.REPOSITORIES, {**REPOSITORY, "name": "ada/engine"}),
         (DataCategory.REPOSITORIES, {**REPOSITORY, "link": "https://gitlab.com/ada/engine/"}),
@@ -252,8 +257,8 @@ def test_rejected_records_are_counted_with_their_place_and_the_others_stored() -
         "RepositoryDocument.json, record 0",
     }
     assert "author_full_name: Field required" in report.rejected["ArticleDocument.json, record 1"]
-    assert report.documents["articles"].model_dump() == {"new": 2, "changed": 0, "unchanged": 0}
-    assert report.documents["repositories"].model_dump() == {"new": 2, "changed": 0, "unchanged": 0}
+    assert report.documents["articles"] == WriteCounts(new=2)
+    assert report.documents["repositories"] == WriteCounts(new=2)
     assert sorted(document.link for document in store.documents.values()) == [
         "https://example.com/0",
         "https://example.com/2",
@@ -268,9 +273,19 @@ def test_a_second_import_changes_nothing() -> None:
     import_raw_data(dump, store, SilentProgress())
     stored = dict(store.documents)
     again = import_raw_data(dump, store, SilentProgress())
-    assert again.documents["articles"].model_dump() == {"new": 0, "changed": 0, "unchanged": 2}
-    assert again.documents["posts"].model_dump() == {"new": 0, "changed": 0, "unchanged": 1}
+    assert again.documents["articles"] == WriteCounts(unchanged=2)
+    assert again.documents["posts"] == WriteCounts(unchanged=1)
     assert store.documents == stored
+
+
+def test_a_text_that_a_dump_has_under_two_links_is_stored_once_and_counted_as_linked() -> None:
+    copy = {**article(0), "_id": "copy", "link": "https://medium.com/copy"}
+    dump, again, store = DictDump(ArticleDocument=[article(0), copy]), DictDump(), MemoryDocumentStore()
+    report = import_raw_data(dump, store, SilentProgress())
+    assert report.documents["articles"] == WriteCounts(new=1, linked=1)
+    assert import_raw_data(dump, store, SilentProgress()).documents["articles"] == WriteCounts(unchanged=2)
+    export_raw_data(store, again, SilentProgress())
+    assert [record["link"] for record in again.collections["ArticleDocument"]] == ["https://example.com/0"]
 
 
 def test_more_records_than_a_batch_are_all_stored_and_counted() -> None:
@@ -330,3 +345,64 @@ def test_what_is_exported_and_imported_elsewhere_is_the_same_store() -> None:
         "repositories": 2,
     }
     assert [user["first_name"] for user in dump.collections["UserDocument"]] == ["Ada", "Charles"]
+
+
+def repository_file(link: str, source: str, title: str) -> RawDocument:
+    return RawDocument.create(
+        category=DataCategory.REPOSITORIES,
+        platform="local",
+        link=link,
+        source=source,
+        author=ADA,
+        title=title,
+        content="# Guide",
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        repository_file("file:///srv/x.git/a.md", "file:///srv/x.git", "x/a.md"),
+        repository_file(
+            "https://github.com/ada/demo/blob/main/docs/guide.md",
+            "https://github.com/ada/demo/tree/main/docs",
+            "demo/docs/guide.md",
+        ),
+        repository_file("https://git.example/x/a.md", "https://git.example/x.git", "x/a.md"),
+    ],
+)
+def test_a_repositorys_file_whose_link_cannot_be_made_from_its_path_is_the_same_again(document: RawDocument) -> None:
+    assert from_record(DataCategory.REPOSITORIES, to_record(document)) == [document]
+
+
+def test_the_repository_of_a_disk_keeps_its_ending_and_one_of_the_web_does_not() -> None:
+    roots = [
+        from_record(DataCategory.REPOSITORIES, {**REPOSITORY, "link": link})[0].source
+        for link in ("file:///srv/x.git", "https://github.com/ada/x.git")
+    ]
+    assert roots == ["file:///srv/x.git", "https://github.com/ada/x"]
+
+
+def test_sources_whose_texts_an_import_changes_are_read_anew_by_the_next_crawl() -> None:
+    store, dump = MemoryDocumentStore(), DictDump(ArticleDocument=[article(0)], RepositoryDocument=[REPOSITORY])
+    feed, page, repository, other = (
+        SourceState(source=link, link=link, author_id=ADA.id, etag="e", last_modified="l", revision="r", listed_by=by)
+        for link, by in (
+            ("https://example.com/feed", None),
+            ("https://example.com/0", "https://example.com/feed"),
+            ("https://github.com/ada/engine", None),
+            ("https://example.com/other", None),
+        )
+    )
+    states = (feed, page, repository, other)
+    for state in states:
+        store.save_source_state(state)
+    import_raw_data(dump, store, SilentProgress())
+    read = {state.source: store.source_state(state.source, ADA.id) for state in states}
+    assert read.pop(other.source) == other
+    forgotten = {"etag": None, "last_modified": None, "revision": None}
+    assert read == {state.source: state.model_copy(update=forgotten) for state in (feed, page, repository)}
+    for state in states:
+        store.save_source_state(state)
+    import_raw_data(dump, store, SilentProgress())
+    assert [store.source_state(state.source, ADA.id) for state in states] == list(states)

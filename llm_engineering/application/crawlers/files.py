@@ -1,4 +1,4 @@
-"""Folders and repositories: a document a file, so that a source names the file and a change touches one document."""
+"""Folders, exports and repositories: a document a file, so that a source names the file and a change touches one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,8 +6,9 @@ from urllib.parse import quote, urlsplit
 
 from llm_engineering.application.crawlers.base import Crawl
 from llm_engineering.application.markdown import first_heading
-from llm_engineering.domain.documents import Author, DataCategory, RawDocument
-from llm_engineering.domain.ports import FileSource, FileTree, SourceFile
+from llm_engineering.domain.documents import Author, DataCategory, RawDocument, document_id
+from llm_engineering.domain.links import canonical_link
+from llm_engineering.domain.sources import FileSource, FileTree, RepositoryDirectory, SourceFile, SourceState
 
 # Where a host shows a file at the tip of the default branch.
 _BLOB_PATHS = {
@@ -18,74 +19,117 @@ _BLOB_PATHS = {
 }
 
 
-class RepositoryCrawler:
-    """Reads the text files of a Git repository."""
+class FileCrawler:
+    """Reads the files of a tree, a document each."""
+
+    name: str
+    reads: str
+    is_page = False
+    category: DataCategory  # of the documents of which the tree itself says none
+
+    def __init__(self, files: FileSource) -> None:
+        self._files = files
+
+    def matches(self, link: str) -> bool:
+        """Whether the link is of this kind; nothing is fetched to find out."""
+        return self._files.handles(link)
+
+    def source(self, link: str) -> str:
+        """The canonical link of the root."""
+        return self._files.source(link)
+
+    @contextmanager
+    def crawl(self, link: str, author: Author, known: SourceState | None) -> Iterator[Crawl]:
+        """Yield a document a file. Raises CrawlError when the tree cannot be opened."""
+        with self._files.open(link, known) as tree:
+            crawl = Crawl(
+                unchanged=tree.unchanged,
+                skipped=tree.skipped,
+                failed=tree.failed,
+                over_limit=tree.over_limit,
+                revision=tree.revision,
+            )
+            crawl.documents = self._documents(tree, author, crawl)
+            yield crawl
+
+    def _documents(self, tree: FileTree, author: Author, crawl: Crawl) -> Iterator[RawDocument]:
+        has_links = False
+        for file in tree.files:
+            has_links = has_links or file.link is not None
+            yield to_document(tree, file, author, self.category)
+        crawl.bytes_read = tree.bytes_read
+        unread = [*tree.failed, *tree.over_limit]
+        crawl.spared = [document_id(file_link(tree.link, path), author.id) for path in unread]
+        # A folder stands for many documents, and one with a public link of its own is not known by its path.
+        crawl.complete = not unread or not (has_links or any(path.endswith("/") for path in unread))
+
+
+class RepositoryCrawler(FileCrawler):
+    """Reads code and docs of a Git repository."""
 
     name = "repository"
+    reads = "Git repositories (https://github.com/OWNER/NAME, any http URL ending in .git, a local path)"
+    category = DataCategory.REPOSITORIES
+
+
+class FolderCrawler(FileCrawler):
+    """Reads local folders, files and exports."""
+
+    name = "folder"
     reads = (
-        "Git repositories (https://github.com/OWNER/NAME, any http URL ending in .git, a local path with .git in it)"
+        "local folders, files and exports, by path (Markdown, text, HTML, PDF, DOCX, notebooks; ZIPs of Medium, "
+        "Substack, LinkedIn, Notion, Obsidian)"
     )
+    category = DataCategory.ARTICLES
 
-    def __init__(self, repositories: FileSource) -> None:
-        self._repositories = repositories
+
+class UserCrawler:
+    """Expands a user of a Git host into the repositories that are the user's own."""
+
+    name = "user"
+    is_page = False
+    reads = "users of GitHub (https://github.com/USER): all repositories of their own"
+
+    def __init__(self, directory: RepositoryDirectory) -> None:
+        self._directory = directory
 
     def matches(self, link: str) -> bool:
-        """Whether the link is a repository's."""
-        return self._repositories.handles(link)
+        """Whether the link is a user's page."""
+        return self._directory.handles(link)
+
+    def source(self, link: str) -> str:
+        """The user's canonical link."""
+        return canonical_link(link)
 
     @contextmanager
-    def crawl(self, link: str, author: Author) -> Iterator[Crawl]:
-        """Yield a document a file. Raises CrawlError when the repository cannot be cloned."""
-        with self._repositories.open(link) as tree:
-            documents = (code_document(tree, file, author) for file in tree.files)
-            yield Crawl(source=tree.link, documents=documents, skipped=tree.skipped)
+    def crawl(self, link: str, author: Author, known: SourceState | None) -> Iterator[Crawl]:  # noqa: ARG002
+        """Yield the list of repositories. Raises CrawlError when they cannot be listed."""
+        yield Crawl(listing=self._directory.repositories(link))
 
 
-class MarkdownFolderCrawler:
-    """Reads the Markdown files of a local folder."""
+def to_document(tree: FileTree, file: SourceFile, author: Author, category: DataCategory) -> RawDocument:
+    """The document of a file. What the tree does not say of it is told from the path and the text.
 
-    name = "markdown_folder"
-    reads = "local folders of Markdown files (a path)"
-
-    def __init__(self, folders: FileSource) -> None:
-        self._folders = folders
-
-    def matches(self, link: str) -> bool:
-        """Whether the link is an existing folder."""
-        return self._folders.handles(link)
-
-    @contextmanager
-    def crawl(self, link: str, author: Author) -> Iterator[Crawl]:
-        """Yield an article a file. Raises CrawlError when the folder cannot be read or has no Markdown in it."""
-        with self._folders.open(link) as tree:
-            documents = (markdown_document(tree, file, author) for file in tree.files)
-            yield Crawl(source=tree.link, documents=documents, skipped=tree.skipped)
-
-
-def code_document(tree: FileTree, file: SourceFile, author: Author) -> RawDocument:
-    """A repository's file; its title is the repository's name and the path."""
+    The title of a repository's file is the repository's name and the path; of another, its first heading of level 1,
+    else the file's name.
+    """
+    category = file.category or category
+    if category is DataCategory.REPOSITORIES:
+        title, platform = f"{tree.name}/{file.path}", platform_of(tree.link)
+    else:
+        name = file.path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        title, platform = file.title or first_heading(file.text) or name, file.platform or "folder"
     return RawDocument.create(
-        category=DataCategory.REPOSITORIES,
-        platform=platform_of(tree.link),
-        link=file_link(tree.link, file.path),
+        category=category,
+        platform=platform,
+        link=file.link or file_link(tree.link, file.path),
         source=tree.link,
         author=author,
-        title=f"{tree.name}/{file.path}",
+        title=title,
+        subtitle=file.subtitle,
         content=file.text,
-    )
-
-
-def markdown_document(tree: FileTree, file: SourceFile, author: Author) -> RawDocument:
-    """A folder's Markdown file; its title is its first heading of level 1, else the file's name."""
-    heading = first_heading(file.text)
-    return RawDocument.create(
-        category=DataCategory.ARTICLES,
-        platform="folder",
-        link=file_link(tree.link, file.path),
-        source=tree.link,
-        author=author,
-        title=heading or file.path.rsplit("/", 1)[-1].rsplit(".", 1)[0],
-        content=file.text,
+        language=file.language,
+        published_at=file.published_at,
     )
 
 

@@ -1,179 +1,187 @@
-"""The document store in MongoDB: `users`, and a collection a category."""
+"""The document store in MongoDB: `users`, a collection a category, `sources` and `etl_runs`."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import suppress
+from threading import Lock
 from uuid import UUID
 
-from pymongo import ASCENDING, MongoClient, ReplaceOne
+from pymongo import ASCENDING, MongoClient
 from pymongo.collection import Collection
-from pymongo.errors import (
-    BulkWriteError,
-    ConfigurationError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    OperationFailure,
-    PyMongoError,
-)
+from pymongo.errors import DuplicateKeyError
 
-from llm_engineering.domain.batching import BATCH_SIZE, batched
+from llm_engineering.domain.batching import BATCH_SIZE
 from llm_engineering.domain.documents import Author, DataCategory, RawDocument
-from llm_engineering.domain.errors import DependencyUnavailableError
-from llm_engineering.domain.reports import WriteCounts
+from llm_engineering.domain.reports import DocumentCount, EtlReport, WriteCounts
+from llm_engineering.domain.sources import SourceState
+from llm_engineering.infrastructure.db import mongo_aliases, mongo_forget
+from llm_engineering.infrastructure.db.mongo_errors import redacted, translated
+from llm_engineering.infrastructure.db.mongo_records import Collections, Record, document_from, prepare
+from llm_engineering.infrastructure.db.mongo_sources import SourceRecords
+from llm_engineering.infrastructure.db.mongo_upsert import upsert
 
 CONNECT_TIMEOUT_SECONDS = 5
-_DUPLICATE_KEY = 11000
-
-Record = dict[str, Any]
+USERS = mongo_forget.USERS
 
 
 class MongoDocumentStore:
-    """Implements `DocumentStore`. Safe for several processes at once: ids are deterministic, writes replace."""
+    """Implements `DocumentStore`. Safe for several threads and processes: ids are deterministic, writes are guarded.
+
+    Every method raises DependencyUnavailableError when the server does not answer or refuses.
+    """
 
     def __init__(self, uri: str, database: str) -> None:
         self._where = redacted(uri)
-        with self._translated():
+        with translated(self._where):
             self._client: MongoClient[Record] = MongoClient(
-                uri, serverSelectionTimeoutMS=CONNECT_TIMEOUT_SECONDS * 1000, appname="moodswarm"
+                uri, serverSelectionTimeoutMS=CONNECT_TIMEOUT_SECONDS * 1000, appname="moodswarm", tz_aware=True
             )
             self._database = self._client[database]
-        self._indexed: set[str] = set()
+        self._preparing = Lock()
+        self._prepared = False
 
     def get_or_create_author(self, full_name: str) -> Author:
         """The author of this name, stored if new."""
         author = Author.named(full_name)
         record = {"first_name": author.first_name, "last_name": author.last_name}
-        with self._translated():
+        with translated(self._where):
             with suppress(DuplicateKeyError):  # another process was faster
-                self._database["users"].update_one({"_id": str(author.id)}, {"$setOnInsert": record}, upsert=True)
-            stored = self._database["users"].find_one({"_id": str(author.id)})
+                self._database[USERS].update_one({"_id": str(author.id)}, {"$setOnInsert": record}, upsert=True)
+            stored = self._database[USERS].find_one({"_id": str(author.id)})
         return _author(stored) if stored else author
 
     def authors(self) -> Iterator[Author]:
         """Every author, by id."""
-        with self._translated():
-            for record in self._database["users"].find().sort("_id", ASCENDING):
+        with translated(self._where):
+            for record in self._database[USERS].find().sort("_id", ASCENDING):
                 yield _author(record)
 
     def upsert(self, documents: Iterable[RawDocument]) -> WriteCounts:
-        """Write what is new or changed, told apart by the stored content hash."""
-        counts = WriteCounts()
-        for batch in batched(documents, BATCH_SIZE):
-            for category in DataCategory:
-                # One operation a document: a source that lists a file twice counts once.
-                unique = {document.id: document for document in batch if document.category is category}
-                if unique:
-                    counts += self._upsert(category, list(unique.values()))
-        return counts
+        """Write what is new or changed; a text with the words of another of the author's is linked to it.
+
+        Counts are what this call did, so that those of several writers of the same documents add up.
+        """
+        with translated(self._where):
+            return upsert(self._collections(), documents)
 
     def stream(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> Iterator[RawDocument]:
         """The category's documents by id. Pages by id instead of one long cursor: a consumer may take hours."""
         last = ""
         while True:
             selection = {**_by_authors(author_ids), "_id": {"$gt": last}}
-            with self._translated():
+            with translated(self._where):
                 page = list(self._collection(category).find(selection).sort("_id", ASCENDING).limit(BATCH_SIZE))
             if not page:
                 return
             for record in page:
-                yield RawDocument.model_validate({**record, "id": record["_id"]})
+                yield document_from(record)
             last = page[-1]["_id"]
 
     def ids(self, category: DataCategory) -> Iterator[UUID]:
         """The ids of the category's documents."""
-        with self._translated():
+        with translated(self._where):
             for record in self._collection(category).find({}, {"_id": 1}):
                 yield UUID(record["_id"])
 
     def count(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> int:
         """How many documents the category has, of these authors or of all."""
-        with self._translated():
+        with translated(self._where):
             return self._collection(category).count_documents(_by_authors(author_ids))
 
     def delete_vanished(self, source: str, author_id: UUID, present: Iterable[UUID]) -> int:
-        """Delete the author's documents from this source that are not among `present`."""
-        kept, deleted = {str(id_) for id_ in present}, 0
-        with self._translated():
-            for category in DataCategory:
-                collection = self._collection(category)
-                stored = collection.find({"source": source, "author_id": str(author_id)}, {"_id": 1})
-                vanished = (record["_id"] for record in stored if record["_id"] not in kept)
-                for batch in batched(vanished, BATCH_SIZE):
-                    deleted += collection.delete_many({"_id": {"$in": batch}}).deleted_count
-        return deleted
+        """Take away what the source has no more; the rules stand in `mongo_aliases.delete_vanished`."""
+        with translated(self._where):
+            return mongo_aliases.delete_vanished(self._collections(), source, author_id, present)
+
+    def count_source(self, source: str, author_id: UUID) -> int:
+        """How many documents of the source are stored, or linked to stored ones."""
+        with translated(self._where):
+            return mongo_aliases.count_source(self._collections(), source, author_id)
+
+    def source_state(self, source: str, author_id: UUID) -> SourceState | None:
+        """How the source was at its last crawl for the author; None before the first."""
+        with translated(self._where):
+            return self._source_records().state(source, author_id)
+
+    def save_source_state(self, state: SourceState) -> None:
+        """Remember how a source is; the last writer wins."""
+        with translated(self._where):
+            self._source_records().save_state(state)
+
+    def sources_listed_by(self, listing: str, author_id: UUID) -> list[SourceState]:
+        """The sources that this listing once led to and that are not gone."""
+        with translated(self._where):
+            return self._source_records().listed_by(listing, author_id)
+
+    def save_run(self, report: EtlReport) -> None:
+        """Write a run's report, also over an earlier state of it."""
+        with translated(self._where):
+            self._source_records().save_run(report)
+
+    def runs(self, limit: int) -> list[EtlReport]:
+        """The last runs, latest first. Times are to the millisecond."""
+        with translated(self._where):
+            return self._source_records().runs(limit)
+
+    def statistics(self) -> list[DocumentCount]:
+        """How many documents there are by author, category and platform, in that order."""
+        group = {
+            "_id": {"author": "$author_id", "platform": "$platform"},
+            "author": {"$first": "$author_full_name"},
+            "documents": {"$sum": 1},
+        }
+        counts = []
+        with translated(self._where):
+            for category, collection in self._collections().items():
+                for entry in collection.aggregate([{"$group": group}]):
+                    named = {"author": entry["author"], "platform": entry["_id"]["platform"]}
+                    counts.append(DocumentCount(**named, category=category, documents=entry["documents"]))
+        return sorted(counts, key=lambda count: (count.author, count.category, count.platform))
+
+    def documents_of_link(self, link: str) -> dict[DataCategory, list[UUID]]:
+        """The documents with this link or from this source, whosever they are, also where it is only an alias."""
+        with translated(self._where):
+            return mongo_forget.documents_of_link(self._database, self._collections(), link)
+
+    def forget_author(self, author_id: UUID) -> dict[str, int]:
+        """Erase the author with every trace; returns how many records went, by collection."""
+        with translated(self._where):
+            return mongo_forget.forget_author(self._database, self._collections(), author_id)
+
+    def forget_link(self, link: str) -> dict[str, int]:
+        """Erase the link's documents with every trace; returns how many records went, by collection."""
+        with translated(self._where):
+            return mongo_forget.forget_link(self._database, self._collections(), link)
 
     def ping(self) -> None:
         """Raises DependencyUnavailableError when the server does not answer."""
-        with self._translated():
+        with translated(self._where):
             self._client.admin.command("ping")
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _upsert(self, category: DataCategory, documents: Sequence[RawDocument]) -> WriteCounts:
-        collection, ids = self._collection(category), [str(document.id) for document in documents]
-        with self._translated():
-            stored = {
-                record["_id"]: record["content_hash"]
-                for record in collection.find({"_id": {"$in": ids}}, {"content_hash": 1})
-            }
-            changed = [document for document in documents if stored.get(str(document.id)) != document.content_hash]
-            if changed:
-                _write(collection, [ReplaceOne({"_id": str(d.id)}, _record(d), upsert=True) for d in changed])
-        new = sum(str(document.id) not in stored for document in documents)
-        return WriteCounts(new=new, changed=len(changed) - new, unchanged=len(documents) - len(changed))
-
     def _collection(self, category: DataCategory) -> Collection[Record]:
-        collection = self._database[category.value]
-        if category.value not in self._indexed:
-            collection.create_index([("link", ASCENDING), ("author_id", ASCENDING)], unique=True)
-            collection.create_index([("source", ASCENDING)])
-            self._indexed.add(category.value)
-        return collection
+        return self._collections()[category]
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except ConnectionFailure as error:
-            raise DependencyUnavailableError(
-                f"MongoDB at {self._where} does not answer. Start it, or mend DATABASE_HOST."
-            ) from error
-        except (OperationFailure, ConfigurationError) as error:
-            code = getattr(error, "code", None)
-            reason = "refused the user or password" if code == 18 else f"refused the operation (code {code})"
-            raise DependencyUnavailableError(f"MongoDB at {self._where} {reason}. Check DATABASE_HOST.") from error
-        except PyMongoError as error:
-            raise DependencyUnavailableError(f"MongoDB at {self._where} failed: {type(error).__name__}.") from error
+    def _collections(self) -> Collections:
+        """A collection a category, with its indexes, and with records of older versions brought to the present form."""
+        collections = {category: self._database[category.value] for category in DataCategory}
+        with self._preparing:
+            if not self._prepared:
+                for category, collection in collections.items():
+                    prepare(collection, category)
+                SourceRecords(self._database).prepare()
+                self._prepared = True
+        return collections
 
-
-def redacted(uri: str) -> str:
-    """The URI's scheme and hosts, without user and password, whatever characters the password has."""
-    scheme, _, rest = uri.partition("://")
-    hosts = rest.rpartition("@")[2] if "@" in rest else rest
-    return f"{scheme}://{re.split('[/?#]', hosts)[0]}"
-
-
-def _write(collection: Collection[Record], operations: list[ReplaceOne[Record]]) -> None:
-    """Two processes may insert the same id at once: the loser's second try replaces."""
-    try:
-        collection.bulk_write(operations, ordered=False)
-    except BulkWriteError as error:
-        if any(problem["code"] != _DUPLICATE_KEY for problem in error.details["writeErrors"]):
-            raise
-        collection.bulk_write(operations, ordered=False)
+    def _source_records(self) -> SourceRecords:
+        self._collections()
+        return SourceRecords(self._database)
 
 
 def _by_authors(author_ids: Sequence[UUID] | None) -> Record:
     return {} if author_ids is None else {"author_id": {"$in": [str(id_) for id_ in author_ids]}}
-
-
-def _record(document: RawDocument) -> Record:
-    record = document.model_dump(mode="json")
-    record["_id"] = record.pop("id")
-    return record
 
 
 def _author(record: Record) -> Author:

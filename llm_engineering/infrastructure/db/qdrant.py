@@ -14,8 +14,9 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from llm_engineering.domain.batching import batched
 from llm_engineering.domain.chunks import EmbeddedChunk, Vector
-from llm_engineering.domain.documents import CleanedDocument, DataCategory, FeatureState, without_credentials
+from llm_engineering.domain.documents import CleanedDocument, DataCategory, FeatureState
 from llm_engineering.domain.errors import DependencyUnavailableError, ModelMismatchError
+from llm_engineering.domain.links import without_credentials
 from llm_engineering.domain.queries import RetrievedChunk
 
 DENSE = "dense"
@@ -116,6 +117,22 @@ class QdrantVectorStore:
                     results.extend(_retrieved(point) for point in response.points)
         return [sorted(results, key=lambda chunk: chunk.score, reverse=True)[:limit] for results in found]
 
+    def forget(
+        self, category: DataCategory, *, author_id: UUID | None = None, document_ids: Sequence[UUID] = ()
+    ) -> dict[str, int]:
+        """Erase the points of the author, or of the documents; returns how many went, by collection.
+
+        Chunks are found by what they say of themselves, not by the counts in the cleaned documents, and go first.
+        """
+        author: list[models.Condition] = [_matches("author_id", [author_id])] if author_id else []
+        batches = list(batched(document_ids, _DELETE_BATCH))
+        of_chunks = [*author, *(_matches("document_id", batch) for batch in batches)]
+        of_documents = [*author, *(models.HasIdCondition(has_id=[str(id_) for id_ in batch]) for batch in batches)]
+        return {
+            _embedded(category): self._erase(_embedded(category), of_chunks),
+            _cleaned(category): self._erase(_cleaned(category), of_documents),
+        }
+
     def count_chunks(self, category: DataCategory) -> int:
         """How many chunks the category has."""
         with self._translated():
@@ -169,6 +186,16 @@ class QdrantVectorStore:
             for batch in batched(ids, _DELETE_BATCH):
                 self._client.delete(collection, models.PointIdsList(points=[str(id_) for id_ in batch]), wait=True)
 
+    def _erase(self, collection: str, conditions: Sequence[models.Condition]) -> int:
+        """Delete what meets one of the conditions; returns how many points did."""
+        erased = 0
+        with self._translated():
+            for condition in conditions if self._exists(collection) else ():
+                chosen = models.Filter(must=[condition])
+                erased += self._client.count(collection, count_filter=chosen, exact=True).count
+                self._client.delete(collection, models.FilterSelector(filter=chosen), wait=True)
+        return erased
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -197,6 +224,10 @@ def _cleaned(category: DataCategory) -> str:
 
 def _embedded(category: DataCategory) -> str:
     return f"embedded_{category.value}"
+
+
+def _matches(key: str, ids: Sequence[UUID]) -> models.FieldCondition:
+    return models.FieldCondition(key=key, match=models.MatchAny(any=[str(id_) for id_ in ids]))
 
 
 def _payload(item: EmbeddedChunk) -> dict[str, Any]:

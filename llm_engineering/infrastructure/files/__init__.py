@@ -1,0 +1,1 @@
+"""Local folders, single files and the exports of platforms."""

@@ -1,0 +1,1 @@
+"""A real browser, for pages that only show themselves to one."""

@@ -1,0 +1,1 @@
+"""Git repositories, and the users of GitHub who have them."""
