@@ -98,8 +98,10 @@ def _import(arguments: argparse.Namespace) -> dict[str, Any]:
         originals = [raw for category in DataCategory for raw in services.documents.stream(category)]
         for copy in range(1, arguments.copies):
             for raw in originals:
-                fields = raw.model_dump(exclude={"id", "author_id", "author_full_name", "content_hash", "source"})
+                computed = {"id", "author_id", "author_full_name", "content_hash", "fingerprint", "source"}
+                fields = raw.model_dump(exclude=computed)
                 fields["link"] = f"{raw.link}/copy-{copy}"
+                fields["content"] += f"\n\nCopy {copy}."  # the same words would be linked, not stored
                 services.documents.upsert([RawDocument.create(**fields, author=Author.named(raw.author_full_name))])
     return {"documents": len(originals) * arguments.copies}
 
