@@ -46,7 +46,9 @@ def canonical_link(link: str) -> str:
         scheme = parts.scheme.lower()
         return _canonical(scheme, parts) if scheme in _DEFAULT_PORTS else link.strip()
     except ValueError as error:
-        raise InvalidInputError(f"{without_credentials(link)!r} is not a valid link.") from error
+        raise InvalidInputError(
+            f"{without_credentials(link)!r} is not a valid link. Write it as in https://example.com/post."
+        ) from error
 
 
 def shown_link(link: str) -> str:

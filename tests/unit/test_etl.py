@@ -424,6 +424,11 @@ def test_an_unsupported_link_is_told_what_can_be_read() -> None:
         crawler_for("ftp://x", [FakeWeb()])
 
 
+def test_a_link_that_is_no_url_is_told_so() -> None:
+    with pytest.raises(InvalidInputError, match=r"'https?://\[' is not a valid link"):
+        crawler_for("http://[", [FakeWeb()])
+
+
 def test_the_success_rate_is_the_mean_of_the_sources_so_that_a_large_one_hides_no_other() -> None:
     large, small = SourceReport(link="a", documents=WriteCounts(new=999)), SourceReport(link="b")
     small.fail("b", "no answer")

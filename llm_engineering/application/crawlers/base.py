@@ -8,7 +8,7 @@ from uuid import UUID
 
 from llm_engineering.domain.documents import Author, RawDocument
 from llm_engineering.domain.errors import UnsupportedLinkError
-from llm_engineering.domain.links import without_credentials
+from llm_engineering.domain.links import canonical_link, without_credentials
 from llm_engineering.domain.sources import Listing, SourceState
 
 
@@ -58,10 +58,12 @@ def crawler_for(link: str, crawlers: Sequence[Crawler]) -> Crawler:
     """The first crawler that takes the link.
 
     Raises:
-        UnsupportedLinkError: none does; the message lists what can be read.
+        InvalidInputError: it cannot be parsed as a URL.
+        UnsupportedLinkError: no crawler takes it; the message lists what can be read.
     """
     for crawler in crawlers:
         if crawler.matches(link):
             return crawler
+    canonical_link(link)
     kinds = "; ".join(crawler.reads for crawler in crawlers)
     raise UnsupportedLinkError(f"No crawler reads {without_credentials(link)!r}. What can be read: {kinds}.")
