@@ -1,10 +1,14 @@
 """Real parts, started once and shared: a MongoDB-wire server, the embedding model."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from llm_engineering.infrastructure.db.mongo import MongoDocumentStore
 from llm_engineering.infrastructure.db.qdrant import QdrantVectorStore
@@ -44,3 +48,18 @@ def vectors(tmp_path: Path) -> Iterator[QdrantVectorStore]:
 def embedder() -> SentenceTransformerEmbedder:
     """The real model, loaded once."""
     return SentenceTransformerEmbedder(MODEL_ID, "cpu", packaged_embedder_path)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for `localhost` that nobody has signed, with its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    signed = builder.sign(key, hashes.SHA256())
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(pem + signed.public_bytes(serialization.Encoding.PEM))
+    return path

@@ -390,25 +390,6 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     assert looked_up.count("one.test") == 1
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for `localhost` that nobody has signed, with its key."""
-    x509 = pytest.importorskip("cryptography.x509")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    signed = builder.sign(key, hashes.SHA256())
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path = tmp_path / "certificate.pem"
-    path.write_bytes(pem + signed.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
 def test_a_certificate_is_checked_against_the_name_and_not_against_the_address(
     client_of: Callable[..., PoliteClient], certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

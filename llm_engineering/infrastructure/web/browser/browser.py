@@ -120,7 +120,7 @@ class ChromeBrowser:
                 raise CrawlError(self._unreachable(chrome.driver, reason.group(1))) from error
             self._stop()
             raise ChromeCrashError(type(error).__name__) from error
-        except BaseException:
+        except BaseException:  # an interruption too: no browser is left in the middle of a page
             self._stop()
             raise
 

@@ -68,7 +68,7 @@ class Chrome:
             service.start()
             running = cls(_connect(service.service_url, _options(browser, folder, rules)), service, folder, watcher)
             running._limit(timeout_seconds)
-        except BaseException as error:
+        except BaseException as error:  # an interruption too: no process or folder is left behind
             _clean_up(service, None, folder, watcher)
             if isinstance(error, _start_errors()):
                 raise CrawlError(f"the browser {browser} does not start ({_first_line(error)})") from error
