@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -83,13 +83,17 @@ def page(script: str = "", body: str = "") -> Reply:
     return Reply(f"<!doctype html><title>t</title><body>{body}<script>{script}</script></body>".encode())
 
 
-def descendants() -> set[psutil.Process]:
+def descendants(prefixes: tuple[str, ...] = ("chrom", "cat")) -> set[psutil.Process]:
     """The processes of drivers and browsers that this test process has started, or left behind."""
-    return {
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.name().startswith(("chrom", "cat")) and process.status() != psutil.STATUS_ZOMBIE
-    }
+    return {process for process in psutil.Process().children(recursive=True) if runs_as(process, prefixes)}
+
+
+def runs_as(process: psutil.Process, prefixes: tuple[str, ...]) -> bool:
+    """A browser ends processes of its own at any moment, also between the listing of them and this look."""
+    try:
+        return process.name().startswith(prefixes) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def folders() -> set[Path]:
@@ -117,13 +121,13 @@ def test_a_page_comes_as_its_scripts_have_made_it(site: Site, browser: ChromeBro
 
 def test_many_pages_need_one_browser_and_several_threads_may_ask(site: Site, browser: ChromeBrowser) -> None:
     browser.open(site.serve("/first", Reply(article())))
-    before = {process.pid for process in descendants() if process.name().startswith("chromedriver")}
+    before = descendants(("chromedriver",))
     urls = [site.serve(f"/{number}", Reply(article(f"/{number}"))) for number in range(6)]
     with ThreadPoolExecutor(3) as pool:
         pages = list(pool.map(browser.open, urls))
     assert [opened.url for opened in pages] == urls
     assert all(f'href="/{number}"' in opened.html for number, opened in enumerate(pages))
-    assert {process.pid for process in descendants() if process.name().startswith("chromedriver")} == before
+    assert descendants(("chromedriver",)) == before
 
 
 def test_it_says_that_it_is_automated(site: Site, browser: ChromeBrowser) -> None:
@@ -554,8 +558,7 @@ def test_the_end_of_the_interpreter_ends_the_browser(site: Site, nothing_is_left
     result = subprocess.run([sys.executable, "-c", code, url], cwd=ROOT, check=True, capture_output=True, text=True)
     pids = [int(pid) for pid in result.stdout.split()]
     assert len(pids) > 2
-    left = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-    assert [process for process in left if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert [process for process in processes_of(pids) if is_alive(process)] == []
 
 
 def test_a_host_that_would_change_the_resolver_rules_is_refused() -> None:
@@ -599,10 +602,19 @@ def killed_in_the_middle(site: Site, folder: Path, watched: str) -> list[psutil.
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as user:
         assert user.stdout
         line = user.stdout.readline()
-        processes = [psutil.Process(int(pid)) for pid in line.split() if psutil.pid_exists(int(pid))]
+        processes = processes_of(map(int, line.split()))
         user.kill()
     assert len(processes) > 2
     return processes
+
+
+def processes_of(pids: Iterable[int]) -> list[psutil.Process]:
+    """Those that are still there."""
+    found = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+    return found
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -26,9 +26,16 @@ def daemon(tmp_path: Path) -> Iterator[MongoDaemon]:
     daemon.stop()
 
 
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + 20
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    while is_running(pid):
         if time.monotonic() > deadline:
             raise TimeoutError(pid)
         time.sleep(0.05)
