@@ -49,6 +49,7 @@ def main() -> None:
 def _children(size: int, policy: str, how_many: int) -> list[Any]:
     command = [sys.executable, "-m", "benchmarks.batches", "--child", str(size), "--policy", policy]
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment["EMBEDDING_PRECISION"] = "float32"
     children = [
         subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE) for _ in range(how_many)
     ]

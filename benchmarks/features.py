@@ -1,4 +1,4 @@
-"""The feature pipeline beside the bare embedding model, on the same texts and machine, in one run.
+"""The feature pipeline beside the bare embedding model in float32, on the same chunks and machine, in one run.
 
     python -m benchmarks.features --data-dir DIR
 
@@ -62,9 +62,11 @@ def _compare(data_dir: Path, rounds: int) -> None:
     help_seconds = statistics.median(_timed(["-m", "tools.run", "--help"], None)["seconds"] for _ in range(HELP_RUNS))
     table = Table("What", "Figure", title="Feature pipeline", title_justify="left")
     bare_rate, rate = (statistics.median(run["chunks"] / run["seconds"] for run in runs) for runs in (bare, first))
-    table.add_row("chunks; of a window's tokens used", f"{first[0]['chunks']}; {bare[0]['window_used']:.0%}")
-    table.add_row("bare model, length-sorted", f"{bare_rate:.1f} chunks/s")
-    table.add_row("clean, chunk, embed, load", f"{rate:.1f} chunks/s, {rate / bare_rate:.0%} of the bare model's")
+    chunks = f"{first[0]['chunks']} and {bare[0]['chunks']}; {bare[0]['window_used']:.0%}"
+    table.add_row("chunks, pipeline and bare; of a window's tokens used", chunks)
+    table.add_row("bare model in float32, length-sorted", f"{bare_rate:.1f} chunks/s")
+    table.add_row(f"clean, chunk, embed ({first[0]['precision']}), load", f"{rate:.1f} chunks/s")
+    table.add_row("pipeline divided by bare model", f"{rate / bare_rate:.2f}")
     table.add_row("  seconds by stage", ", ".join(f"{k} {v:.2f}" for k, v in first[-1]["stages"].items()))
     table.add_row("second run, nothing changed", f"{second[-1]['chunks']} chunks, {second[-1]['seconds']:.2f} s")
     table.add_row(
@@ -107,7 +109,7 @@ def _import(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _bare(_: argparse.Namespace) -> dict[str, Any]:
-    """The texts that the pipeline embeds, straight through the model: sorted, in batches of the same size."""
+    """The texts that the pipeline embeds, straight through sentence-transformers in float32, sorted by length."""
     with build_services() as services:
         chunks = sorted(_chunks(services), key=lambda chunk: chunk.token_count, reverse=True)
         model: Any = services.embedder._model  # type: ignore[attr-defined]
@@ -126,30 +128,35 @@ def _pipeline(_: argparse.Namespace) -> dict[str, Any]:
     from llm_engineering.application.preprocessing.features import sync_features
 
     with build_services() as services:
-        report = sync_features(services.documents, services.vectors, services.embedder, services.progress)
+        makers = services.feature_makers
+        if not services.vectors.active():
+            makers.spec()  # makes the int8 form where it is missing, once a machine
+        report = sync_features(services.documents, services.vectors, makers, services.progress)
         stages = report.seconds_by_stage
         seconds = report.seconds - stages.get("load model", 0)
-    return {"chunks": report.chunks_embedded, "seconds": seconds, "stages": stages}
+    precision = makers.embedder.precision
+    return {"chunks": report.chunks_embedded, "seconds": seconds, "stages": stages, "precision": precision}
 
 
 def _chunks(services: Services) -> list[Any]:
-    from llm_engineering.application.preprocessing.chunking import chunk
-    from llm_engineering.application.preprocessing.cleaning import clean
+    from llm_engineering.application.preprocessing.making import prepare_document
+    from llm_engineering.application.preprocessing.site_noise import learn, noise_of
 
-    embedder = services.embedder
+    noise = learn(services.documents.stream(DataCategory.ARTICLES))
     return [
         piece
         for category in DataCategory
         for raw in services.documents.stream(category)
-        for piece in chunk(clean(raw), embedder.token_starts, embedder.max_tokens)
+        for piece in prepare_document(raw, services.feature_makers, noise_of(raw, noise)).chunks
     ]
 
 
 def _child(mode: str, data_dir: Path, state: Path, copies: int = 1) -> Any:
     command = ["-m", "benchmarks.features", "--child", mode, "--data-dir", str(data_dir), "--copies", str(copies)]
     Console(stderr=True).print(f"{mode} ...", style="dim")
+    environment = _environment(state) | ({"EMBEDDING_PRECISION": "float32"} if mode == "bare" else {})
     result = subprocess.run(
-        [sys.executable, *command], env=_environment(state), cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=True
+        [sys.executable, *command], env=environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=True
     )
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -169,13 +176,14 @@ def _timed(command: list[str], state: Path | None) -> dict[str, float]:
 
 def _environment(state: Path | None) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
-    return inherited if state is None else {**inherited, "LOCAL_STATE_DIR": str(state)}
+    models = str(load_settings().models_dir)  # of this checkout: made once, and no part of what is measured
+    return inherited if state is None else {**inherited, "LOCAL_STATE_DIR": str(state), "MODELS_DIR": models}
 
 
 def _reset_features(state: Path) -> None:
     from llm_engineering.infrastructure.local.stack import LocalStack
 
-    LocalStack(state, load_settings().TEXT_EMBEDDING_MODEL_ID).reset("qdrant")
+    LocalStack(state, load_settings().models_dir, load_settings().TEXT_EMBEDDING_MODEL_ID).reset("qdrant")
 
 
 if __name__ == "__main__":

@@ -4,23 +4,41 @@ Steps, endpoints and commands write `with build_services(settings) as services:`
 built when it is first used and closed at the end.
 """
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from llm_engineering.application.crawlers.base import Crawler
 from llm_engineering.application.crawlers.run import CrawlOptions
+from llm_engineering.application.preprocessing.engine import FeatureEngine
+from llm_engineering.application.preprocessing.making import FeatureMakers
 from llm_engineering.application.rag.answering import answer_query
-from llm_engineering.application.rag.retrieval import resolve_author, retrieve
+from llm_engineering.application.rag.retrieval import Retriever
+from llm_engineering.bootstrap_environment import (
+    export_zenml_environment,
+    keep_ragas_quiet,
+    prepare_for_ray,
+    share_the_cores,
+)
+from llm_engineering.bootstrap_models import (
+    build_answer_judge,
+    build_cross_encoder,
+    build_embedder,
+    build_feature_makers,
+    build_language_model,
+    build_trained_reranker,
+)
+from llm_engineering.configuration import load_chunk_sizes, load_retrieval_options
+from llm_engineering.domain.answer_evaluation import AnswerJudge
+from llm_engineering.domain.answers import Answer
+from llm_engineering.domain.changes import ChangeFeed
 from llm_engineering.domain.errors import MoodSwarmError
-from llm_engineering.domain.ports import DocumentStore, Embedder, LanguageModel, Progress, VectorStore
-from llm_engineering.domain.queries import Answer, Query, RetrievedChunk
+from llm_engineering.domain.ports import DocumentStore, Embedder, LanguageModel, Progress, Reranker, VectorStore
+from llm_engineering.domain.queries import Query
+from llm_engineering.domain.retrieval import RetrievalOptions, Retrieved
 from llm_engineering.settings import PROJECT_ROOT, Settings, load_settings, parse_settings
 
 if TYPE_CHECKING:
@@ -47,71 +65,92 @@ class Services:
         """MongoDB where DATABASE_HOST names one, else the embedded server, started if need be."""
         from llm_engineering.infrastructure.db.mongo import MongoDocumentStore
 
-        if self.settings.DATABASE_HOST:
-            uri = self.settings.DATABASE_HOST.get_secret_value()
-        else:
-            from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
-
-            uri = MongoDaemon(self.settings.local_state_dir).ensure_running().uri
-        store = MongoDocumentStore(uri, self.settings.DATABASE_NAME)
+        store = MongoDocumentStore(self._mongo_uri(), self.settings.DATABASE_NAME)
         self._closing.callback(store.close)
         return store
+
+    def _mongo_uri(self) -> str:
+        """Asked again after a failure: the embedded server may have been started anew since."""
+        if self.settings.DATABASE_HOST:
+            return self.settings.DATABASE_HOST.get_secret_value()
+        from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
+
+        return MongoDaemon(self.settings.local_state_dir).ensure_running().uri
 
     @cached_property
     def vectors(self) -> VectorStore:
         """Qdrant Cloud, a server, or the embedded engine. Raises StoreLockedError when another process has that."""
-        from llm_engineering.infrastructure.db.qdrant import connect
-        from llm_engineering.infrastructure.local.qdrant_engine import open_embedded
+        from llm_engineering.bootstrap_stores import build_vector_store
 
-        settings = self.settings
-        api_key = settings.QDRANT_APIKEY.get_secret_value() if settings.QDRANT_APIKEY else None
-        if settings.USE_QDRANT_CLOUD and settings.QDRANT_CLOUD_URL:
-            store = connect(settings.QDRANT_CLOUD_URL, api_key)
-        elif settings.QDRANT_DATABASE_HOST:
-            store = connect(f"http://{settings.QDRANT_DATABASE_HOST}:{settings.QDRANT_DATABASE_PORT}", api_key)
-        else:
-            store = open_embedded(settings.local_state_dir / "qdrant")
+        store = build_vector_store(self.settings)
         self._closing.callback(store.close)
         return store
 
     @cached_property
     def embedder(self) -> Embedder:
-        """The model of TEXT_EMBEDDING_MODEL_ID, from its package where there is one, else from the Hub."""
-        from llm_engineering.infrastructure.local.weights import packaged_embedder_path
-        from llm_engineering.infrastructure.models.embedding import SentenceTransformerEmbedder
+        """The model of TEXT_EMBEDDING_MODEL_ID."""
+        return build_embedder(self.settings)
 
-        token = self.settings.HUGGINGFACE_ACCESS_TOKEN
-        return SentenceTransformerEmbedder(
-            self.settings.TEXT_EMBEDDING_MODEL_ID,
-            self.settings.RAG_MODEL_DEVICE,
-            packaged_embedder_path,
-            token.get_secret_value() if token else None,
-        )
+    @cached_property
+    def feature_makers(self) -> FeatureMakers:
+        """What makes features: both encoders, the sizes in `configs/chunking.yaml`, and what tells languages."""
+        sizes = load_chunk_sizes(PROJECT_ROOT / "configs" / "chunking.yaml")
+        return build_feature_makers(self.settings, self.embedder, sizes)
+
+    @cached_property
+    def feature_engine(self) -> FeatureEngine | None:
+        """Ray, where FEATURE_ENGINE says so; None: features are made in this process."""
+        if self.settings.FEATURE_ENGINE == "local":
+            return None
+        from llm_engineering.bootstrap_scale import build_feature_engine
+
+        return build_feature_engine(self.settings, self.feature_makers, prepare_for_ray())
 
     @cached_property
     def language_model(self) -> LanguageModel:
         """The server that OPENAI_* names, else llama.cpp in this process."""
-        from llm_engineering.infrastructure.local.weights import GEMMA_MODEL_ID
-        from llm_engineering.infrastructure.models.openai_compatible import OPENAI_URL, Endpoint, OpenAICompatibleModel
+        return build_language_model(self.settings, self._closing)
 
-        settings = self.settings
-        if settings.uses_remote_language_model:
-            key = settings.OPENAI_API_KEY.get_secret_value() if settings.OPENAI_API_KEY else None
-            endpoint = Endpoint(settings.OPENAI_BASE_URL or OPENAI_URL, key)
-            remote = OpenAICompatibleModel(settings.OPENAI_MODEL_ID, True, lambda: endpoint)
-            self._closing.callback(remote.close)
-            return remote
+    @cached_property
+    def retrieval_options(self) -> RetrievalOptions:
+        """The defaults in `configs/retrieval.yaml`."""
+        return load_retrieval_options(PROJECT_ROOT / "configs" / "retrieval.yaml")
 
-        def start_embedded() -> Endpoint:
-            from llm_engineering.infrastructure.local.llama import LlamaServer
+    @cached_property
+    def rerankers(self) -> dict[str, Reranker]:
+        """By the name that RetrievalOptions knows them by; each is loaded at its first use."""
+        return {"trained": build_trained_reranker(self.settings), "cross-encoder": build_cross_encoder(self.settings)}
 
-            server = LlamaServer(settings.local_state_dir / "models", threads=os.cpu_count() or 2)
-            self._closing.callback(server.close)
-            return Endpoint(server.url, server.api_key)
+    @cached_property
+    def retriever(self) -> Retriever:
+        """Everything between a question and its chunks."""
+        return self.retriever_on(self.vectors)
 
-        embedded = OpenAICompatibleModel(GEMMA_MODEL_ID, False, start_embedded)
-        self._closing.callback(embedded.close)
-        return embedded
+    def retriever_on(self, vectors: VectorStore) -> Retriever:
+        """A retriever on another index than the one that serves. MongoDB is asked when a name must be looked up."""
+        makers = self.feature_makers
+        return Retriever(
+            makers.embedder,
+            makers.sparse,
+            vectors,
+            lambda: self.documents.authors(),
+            self.language_model,
+            self.rerankers,
+        )
+
+    def answer_judge(self, offline: bool) -> AnswerJudge:
+        """What scores answers: by the model of OPENAI_* where one is configured, unless it is to stay offline."""
+        keep_ragas_quiet()
+        return build_answer_judge(self.settings, self.embedder, offline)
+
+    @cached_property
+    def change_feed(self) -> ChangeFeed:
+        """What changes in MongoDB from now on, or from where the follower last stood."""
+        from llm_engineering.infrastructure.db.mongo_changes import MongoChangeFeed
+
+        feed = MongoChangeFeed(self._mongo_uri, self.settings.DATABASE_NAME)
+        self._closing.callback(feed.close)
+        return feed
 
     @cached_property
     def progress(self) -> Progress:
@@ -130,15 +169,13 @@ class Services:
 
         return build_crawlers(self.settings, exclude, self._closing)
 
-    def retrieve(self, query: Query) -> list[RetrievedChunk]:
-        """The chunks nearest to the question."""
-        author = resolve_author(query.author_full_name, self.documents) if query.author_full_name is not None else None
-        return retrieve(query, self.embedder, self.vectors, author)
+    def retrieve(self, query: Query) -> Retrieved:
+        """The chunks for the question, and how they were found."""
+        return self.retriever.retrieve(query, self.retrieval_options)
 
     def answer(self, query: Query) -> Answer:
         """The twin's answer, with its sources."""
-        author = resolve_author(query.author_full_name, self.documents) if query.author_full_name is not None else None
-        return answer_query(query, self.embedder, self.vectors, self.language_model, author)
+        return answer_query(query, self.retriever, self.retrieval_options, self.vectors, self.language_model)
 
     def health(self) -> dict[str, str]:
         """'ok', or what is wrong, by dependency."""
@@ -155,15 +192,6 @@ def build_services(settings: Settings | None = None) -> Services:
     """The services for these settings, by default the current ones. Nothing is connected or loaded yet."""
     share_the_cores()
     return Services(settings or current_settings())
-
-
-def share_the_cores() -> None:
-    """Let PyTorch's idle threads sleep instead of spin; read when PyTorch is first imported, no matter by whom.
-
-    Beside another busy process the embedding model is half as fast again for it; alone it is up to a sixth slower
-    (docs/benchmarks.md).
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def current_settings() -> Settings:
@@ -186,7 +214,7 @@ def local_stack() -> "LocalStack":
     from llm_engineering.infrastructure.local.stack import LocalStack
 
     settings = load_settings()
-    return LocalStack(settings.local_state_dir, settings.TEXT_EMBEDDING_MODEL_ID)
+    return LocalStack(settings.local_state_dir, settings.models_dir, settings.TEXT_EMBEDDING_MODEL_ID)
 
 
 def _state(check: Callable[[], object]) -> str:
@@ -195,25 +223,3 @@ def _state(check: Callable[[], object]) -> str:
     except MoodSwarmError as error:
         return str(error)
     return "ok"
-
-
-def export_zenml_environment(settings: Settings) -> None:
-    """Put the ZENML_* settings where ZenML reads them. Call it before `zenml` is imported; what is set there stays."""
-    share_the_cores()  # ZenML imports PyTorch where it is installed
-    values = {
-        "ZENML_CONFIG_PATH": str(settings.zenml_config_path),
-        # Else ZenML takes the folder of the command that runs, `tools/`, for the root of the code.
-        "ZENML_CUSTOM_SOURCE_ROOT": str(PROJECT_ROOT),
-        "ZENML_LOGGING_VERBOSITY": settings.LOG_LEVEL,
-        "ZENML_ANALYTICS_OPT_IN": str(settings.ZENML_ANALYTICS_OPT_IN).lower(),
-        "ZENML_STORE_URL": settings.ZENML_STORE_URL,
-        "ZENML_STORE_API_KEY": settings.ZENML_STORE_API_KEY.get_secret_value()
-        if settings.ZENML_STORE_API_KEY
-        else None,
-    }
-    for name, value in values.items():
-        if value is not None:
-            os.environ.setdefault(name, value)
-    if not sys.stderr.isatty():
-        os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")
-    Path(os.environ["ZENML_CONFIG_PATH"]).mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from llm_engineering.setting_types import Hosts, HttpUrl, Key, MongoUri, TokensB
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 # What concerns this machine or leads to the secret itself: not exported into it.
 _MACHINE_ONLY = frozenset(
-    {"LOCAL_STATE_DIR", "API_HOST", "API_PORT", "SETTINGS_SECRET", "LOG_LEVEL", "CRAWL_ALLOWED_PATHS"}
+    {"LOCAL_STATE_DIR", "MODELS_DIR", "API_HOST", "API_PORT", "SETTINGS_SECRET", "LOG_LEVEL", "CRAWL_ALLOWED_PATHS"}
 )
 
 
@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     USE_QDRANT_CLOUD: bool = Field(default=False, description="Use QDRANT_CLOUD_URL instead of a server.")
     QDRANT_CLOUD_URL: HttpUrl | None = Field(default=None, description="URL of the Qdrant cluster.")
     QDRANT_APIKEY: Key | None = Field(default=None, description="Key of the server or cluster.")
+    QDRANT_SHARD_NUMBER: int = Field(default=1, ge=1, description="Shards of a new collection on a server or cluster.")
+    QDRANT_REPLICATION_FACTOR: int = Field(default=1, ge=1, description="Copies of each shard.")
+    QDRANT_ON_DISK: bool = Field(default=False, description="Keep the vectors of a new collection on disk.")
+    QDRANT_QUANTIZATION: Literal["none", "scalar", "binary"] = Field(
+        default="none", description="Compress the vectors of a new collection: none, scalar (int8), binary."
+    )
 
     # Language model: any server with OpenAI's API
     OPENAI_API_KEY: Key | None = Field(
@@ -63,8 +69,19 @@ class Settings(BaseSettings):
         min_length=1,
         description="Sentence-transformers model. The default's weights come in a package; others from Hugging Face.",
     )
+    EMBEDDING_PRECISION: Literal["auto", "float32", "int8"] = Field(
+        default="auto",
+        description="int8: OpenVINO on a CPU. auto: that where it is installed and of use, else float32.",
+    )
+    SPARSE_LANGUAGE: str = Field(
+        default="english",
+        pattern="^[a-z]+$",
+        description="Language of the stop words and stems of BM25; none: neither.",
+    )
     RERANKING_CROSS_ENCODER_MODEL_ID: str = Field(
-        default="cross-encoder/ms-marco-MiniLM-L-4-v2", min_length=1, description="Reranker (not used yet)."
+        default="cross-encoder/ms-marco-MiniLM-L-4-v2",
+        min_length=1,
+        description="Reranker from Hugging Face, used where configs/retrieval.yaml says 'rerank: cross-encoder'.",
     )
     RAG_MODEL_DEVICE: str = Field(
         default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Device of the embedding model: cpu, mps, cuda."
@@ -122,9 +139,18 @@ class Settings(BaseSettings):
     MAX_REPOSITORY_FILES: int = Field(default=5_000, ge=1, description="Files beyond this number are left out.")
     MAX_FILE_KIB: int = Field(default=256, ge=1, description="Larger text files are left out.")
 
+    # Feature pipeline
+    FEATURE_ENGINE: Literal["local", "ray"] = Field(
+        default="local", description="Where features are computed: in this process, or by Ray (extra 'scale')."
+    )
+    FEATURE_WORKERS: int = Field(default=2, ge=1, le=1024, description="Ray's actors, each with a model of its own.")
+
     # This machine
     LOCAL_STATE_DIR: Path = Field(
         default=Path(".local"), description="State of the embedded stack; a relative path is below the project."
+    )
+    MODELS_DIR: Path | None = Field(
+        default=None, description="Model files that are made here once. Unset: LOCAL_STATE_DIR/models."
     )
     API_HOST: str = Field(default="127.0.0.1", min_length=1, description="Address that the API listens on.")
     API_PORT: int = Field(default=8000, ge=1, le=65535, description="Port that the API listens on.")
@@ -147,6 +173,11 @@ class Settings(BaseSettings):
     def local_state_dir(self) -> Path:
         """`LOCAL_STATE_DIR` as an absolute path."""
         return PROJECT_ROOT / self.LOCAL_STATE_DIR.expanduser()
+
+    @property
+    def models_dir(self) -> Path:
+        """`MODELS_DIR`, else its place among the local state."""
+        return PROJECT_ROOT / self.MODELS_DIR.expanduser() if self.MODELS_DIR else self.local_state_dir / "models"
 
     @property
     def zenml_config_path(self) -> Path:

@@ -6,7 +6,7 @@ from threading import RLock
 from uuid import UUID
 
 from llm_engineering.domain.documents import Author, DataCategory, RawDocument, text_hash
-from llm_engineering.domain.links import identity
+from llm_engineering.domain.links import host_of, identity
 from llm_engineering.domain.reports import DocumentCount, EtlReport, WriteCounts
 from llm_engineering.domain.sources import SourceState
 
@@ -23,6 +23,7 @@ class MemoryDocumentStore:
         self.aliases: list[tuple[UUID, RawDocument]] = []
         self.states: dict[tuple[str, UUID], SourceState] = {}
         self.reports: dict[UUID, EtlReport] = {}
+        self.noise: dict[str, list[str]] = {}
         for document in documents:
             self.get_or_create_author(document.author_full_name)
             self.documents[document.id] = document
@@ -47,6 +48,12 @@ class MemoryDocumentStore:
 
     def ids(self, category: DataCategory) -> Iterator[UUID]:
         yield from (document.id for document in self.stream(category))
+
+    def site_noise(self) -> dict[str, list[str]]:
+        return dict(self.noise)
+
+    def save_site_noise(self, noise: dict[str, list[str]]) -> None:
+        self.noise = {site: lines for site, lines in {**self.noise, **noise}.items() if lines}
 
     def count(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> int:
         return sum(1 for _ in self.stream(category, author_ids))
@@ -208,6 +215,7 @@ class MemoryDocumentStore:
         return {identity(link), *map(identity, listed)}
 
     def _erase(self, ids: set[UUID]) -> dict[str, int]:
+        self.save_site_noise({host_of(self.documents[id_].link) or self.documents[id_].platform: [] for id_ in ids})
         removed = Counter(self.documents.pop(id_).category.value for id_ in ids)
         self.aliases = [(o, d) for o, d in self.aliases if o not in ids]
         return dict(removed)

@@ -2,14 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from uuid import UUID
+from datetime import datetime
+from math import sqrt
+from typing import Any
+from uuid import UUID, uuid5
+from zlib import crc32
 
-from llm_engineering.domain.chunks import EmbeddedChunk, Vector
-from llm_engineering.domain.documents import Author, CleanedDocument, DataCategory, FeatureState, RawDocument
-from llm_engineering.domain.ports import Advance
+from llm_engineering.domain.chunks import Chunk, EmbeddedChunk, SparseVector, Vector, chunk_id
+from llm_engineering.domain.documents import NAMESPACE, Author, CleanedDocument, DataCategory, RawDocument
+from llm_engineering.domain.features import IndexSpec
+from llm_engineering.domain.ports import Advance, Structured
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 from llm_engineering.domain.queries import RetrievedChunk
+from llm_engineering.domain.retrieval import Passage
 from tests.fake_stores import MemoryDocumentStore as MemoryDocumentStore  # noqa: PLC0414 - so that tests find all fakes here
+from tests.fake_vectors import Killed as Killed  # noqa: PLC0414
+from tests.fake_vectors import MemoryVectorStore as MemoryVectorStore  # noqa: PLC0414
 
 ADA = Author.named("Ada Lovelace")
 
@@ -21,21 +29,65 @@ def article(content: str, link: str = "https://example.com/a", title: str = "", 
     )
 
 
-def retrieved(
-    text: str, score: float = 0.5, title: str = "A title", link: str = "https://example.com/a"
-) -> RetrievedChunk:
-    """A chunk as a search gives it."""
-    return RetrievedChunk(
-        id=UUID(int=abs(hash(text)) % 2**64),
-        document_id=UUID(int=1),
-        category=DataCategory.ARTICLES,
-        author_full_name=ADA.full_name,
-        title=title,
-        link=link,
+def cleaned(
+    text: str,
+    name: str = "a",
+    category: DataCategory = DataCategory.ARTICLES,
+    author: Author = ADA,
+    platform: str = "example.com",
+    language: str | None = "en",
+    published_at: datetime | None = None,
+) -> CleanedDocument:
+    """A cleaned document; its id follows from its name."""
+    return CleanedDocument(
+        id=uuid5(NAMESPACE, name),
+        category=category,
+        platform=platform,
+        link=f"https://example.com/{name}",
+        author_id=author.id,
+        author_full_name=author.full_name,
+        title=name,
         text=text,
-        context=title,
-        embedding_model="words",
-        score=score,
+        language=language,
+        published_at=published_at,
+    )
+
+
+def embedded(document: CleanedDocument, vector: Vector, index: int = 0, text: str | None = None) -> EmbeddedChunk:
+    """A chunk of the document, by default with its whole text; its sparse vector is WordEncoder's."""
+    text = document.text if text is None else text
+    chunk = Chunk(id=chunk_id(document.id, index), index=index, text=text, context="", token_count=1, document=document)
+    return EmbeddedChunk(chunk=chunk, vector=vector, sparse=WordEncoder().encode_passage(text))
+
+
+def retrieved(
+    text: str, score: float = 0.5, title: str = "A title", link: str = "https://example.com/a", **fields: Any
+) -> RetrievedChunk:
+    """A chunk as a search gives it; `fields` says what else of it is not as usual."""
+    usual: dict[str, Any] = {
+        "id": uuid5(NAMESPACE, text),
+        "document_id": UUID(int=1),
+        "category": DataCategory.ARTICLES,
+        "author_full_name": ADA.full_name,
+        "context": title,
+        "platform": "example.com",
+    }
+    return RetrievedChunk(**{**usual, "title": title, "link": link, "text": text, "score": score, **fields})
+
+
+def passages(*chunks: RetrievedChunk) -> list[Passage]:
+    """Each chunk as a passage of its own, numbered from 1."""
+    return [Passage(number=number, chunk=chunk, text=chunk.text) for number, chunk in enumerate(chunks, start=1)]
+
+
+def spec_of(embedder: "WordEmbedder", sparse: "WordEncoder | None" = None) -> IndexSpec:
+    """What an index made by these is made by."""
+    return IndexSpec(
+        model_id=embedder.model_id,
+        revision=embedder.revision,
+        precision=embedder.precision,
+        dimension=embedder.dimension,
+        sparse_encoder=(sparse or WordEncoder()).name,
     )
 
 
@@ -53,140 +105,62 @@ class SilentProgress:
         yield advance
 
 
-class Killed(BaseException):
-    """Stands for a process that ends in the middle."""
-
-
-class MemoryVectorStore:
-    """Points in dictionaries. `die_after` writes raise Killed, as `kill -9` would end the process there."""
-
-    def __init__(self) -> None:
-        self.states: dict[UUID, FeatureState] = {}
-        self.documents: dict[UUID, CleanedDocument] = {}
-        self.chunks: dict[UUID, EmbeddedChunk] = {}
-        self.die_after: int | None = None
-        self.prepared_for: int | None = None
-
-    def prepare(self, dimension: int) -> None:
-        self.prepared_for = dimension
-
-    def feature_states(self, category: DataCategory) -> dict[UUID, FeatureState]:
-        return {id_: state for id_, state in self.states.items() if self.documents[id_].category is category}
-
-    def upsert_documents(
-        self, category: DataCategory, documents: Sequence[tuple[CleanedDocument, FeatureState]]
-    ) -> None:
-        self._count_down()
-        for document, state in documents:
-            self.documents[document.id] = document
-            self.states[document.id] = state
-
-    def upsert_chunks(self, category: DataCategory, chunks: Sequence[EmbeddedChunk]) -> None:
-        assert self.prepared_for is not None
-        self._count_down()
-        for item in chunks:
-            self.chunks[item.chunk.id] = item
-
-    def delete_chunks(self, category: DataCategory, chunk_ids: Sequence[UUID]) -> None:
-        self._count_down()
-        for id_ in chunk_ids:
-            self.chunks.pop(id_, None)
-
-    def delete_documents(self, category: DataCategory, document_ids: Sequence[UUID]) -> None:
-        self._count_down()
-        for id_ in document_ids:
-            self.documents.pop(id_, None)
-            self.states.pop(id_, None)
-
-    def forget(
-        self, category: DataCategory, *, author_id: UUID | None = None, document_ids: Sequence[UUID] = ()
-    ) -> dict[str, int]:
-        self._count_down()
-
-        def chosen(document: CleanedDocument) -> bool:
-            return document.category is category and (document.author_id == author_id or document.id in document_ids)
-
-        chunks = [id_ for id_, item in self.chunks.items() if chosen(item.chunk.document)]
-        documents = [id_ for id_, document in self.documents.items() if chosen(document)]
-        for id_ in chunks:
-            del self.chunks[id_]
-        for id_ in documents:
-            del self.documents[id_]
-            del self.states[id_]
-        return {f"embedded_{category.value}": len(chunks), f"cleaned_{category.value}": len(documents)}
-
-    def search(
-        self,
-        vectors: Sequence[Vector],
-        categories: Sequence[DataCategory],
-        limit: int,
-        author_id: UUID | None = None,
-    ) -> list[list[RetrievedChunk]]:
-        return [self._search(vector, categories, limit, author_id) for vector in vectors]
-
-    def count_chunks(self, category: DataCategory) -> int:
-        return sum(item.chunk.document.category is category for item in self.chunks.values())
-
-    def ping(self) -> None:
-        pass
-
-    def texts(self, document_id: UUID) -> list[str]:
-        """The chunks' texts of a document, in order."""
-        own = [item.chunk for item in self.chunks.values() if item.chunk.document.id == document_id]
-        return [chunk.text for chunk in sorted(own, key=lambda chunk: chunk.index)]
-
-    def _search(
-        self, vector: Vector, categories: Sequence[DataCategory], limit: int, author_id: UUID | None
-    ) -> list[RetrievedChunk]:
-        found = []
-        for item in self.chunks.values():
-            document = item.chunk.document
-            if document.category in categories and author_id in (None, document.author_id):
-                score = sum(a * b for a, b in zip(vector, item.vector, strict=True))
-                found.append(
-                    RetrievedChunk(
-                        id=item.chunk.id,
-                        document_id=document.id,
-                        category=document.category,
-                        author_full_name=document.author_full_name,
-                        title=document.title,
-                        link=document.link,
-                        text=item.chunk.text,
-                        context=item.chunk.context,
-                        embedding_model=item.model_id,
-                        score=score,
-                    )
-                )
-        return sorted(found, key=lambda chunk: chunk.score, reverse=True)[:limit]
-
-    def _count_down(self) -> None:
-        if self.die_after is None:
-            return
-        if self.die_after == 0:
-            raise Killed
-        self.die_after -= 1
-
-
 class WordEmbedder:
-    """Every word is a token; a text's vector says which of the known words are in it."""
+    """Every word is a token; a text's unit vector says which of the known words are in it.
+
+    A text with none of them gets the zero vector. `queries` and `embedded` remember what was embedded as what.
+    """
 
     batch_size = 2
     WORDS = ("cat", "dog", "fish", "bird")
 
-    def __init__(self, max_tokens: int = 16, model_id: str = "words") -> None:
+    def __init__(
+        self, max_tokens: int = 16, model_id: str = "words", revision: str = "1", precision: str = "float32"
+    ) -> None:
         self.max_tokens = max_tokens
         self.model_id = model_id
+        self.revision = revision
+        self.precision = precision
         self.dimension = len(self.WORDS)
+        self.queries: list[str] = []
         self.embedded: list[str] = []
         self.batches: list[int] = []
 
     def token_starts(self, text: str) -> list[int]:
         return word_starts(text)
 
-    def embed(self, texts: Sequence[str]) -> list[Vector]:
+    def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
+        self.queries.extend(texts)
+        return [self._vector(text) for text in texts]
+
+    def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
         self.embedded.extend(texts)
         self.batches.append(len(texts))
-        return [[float(word in text.lower()) for word in self.WORDS] for text in texts]
+        return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> Vector:
+        found = [float(word in text.lower()) for word in self.WORDS]
+        length = sqrt(sum(found)) or 1.0
+        return [value / length for value in found]
+
+
+class WordEncoder:
+    """Every word in lower case is a term, its number its CRC-32; a passage weighs a term by how often it has it."""
+
+    def __init__(self, name: str = "words") -> None:
+        self.name = name
+
+    def encode_query(self, text: str) -> SparseVector:
+        terms = sorted(set(self._terms(text)))
+        return SparseVector(indices=terms, values=[1.0] * len(terms))
+
+    def encode_passage(self, text: str) -> SparseVector:
+        terms = self._terms(text)
+        indices = sorted(set(terms))
+        return SparseVector(indices=indices, values=[float(terms.count(term)) for term in indices])
+
+    def _terms(self, text: str) -> list[int]:
+        return [crc32(word.strip(".,:;!?").encode()) for word in text.lower().split()]
 
 
 def word_starts(text: str) -> list[int]:
@@ -195,7 +169,7 @@ def word_starts(text: str) -> list[int]:
 
 
 class ScriptedModel:
-    """Says what it was given, and remembers what it was asked."""
+    """Says what it was given, and remembers what it was asked. A structured answer is the text, parsed as JSON."""
 
     def __init__(self, text: str, follows_instructions: bool) -> None:
         self.model_id = "scripted"
@@ -203,9 +177,17 @@ class ScriptedModel:
         self.prompts: list[ChatPrompt | CompletionPrompt] = []
         self._text = text
 
-    def generate(self, prompt: ChatPrompt | CompletionPrompt, max_tokens: int) -> str:
+    def generate(
+        self, prompt: ChatPrompt | CompletionPrompt, max_tokens: int, timeout_seconds: float | None = None
+    ) -> str:
         self.prompts.append(prompt)
         return self._text
+
+    def generate_structured(
+        self, prompt: ChatPrompt, answer: type[Structured], max_tokens: int, timeout_seconds: float | None = None
+    ) -> Structured:
+        self.prompts.append(prompt)
+        return answer.model_validate_json(self._text)
 
     def ping(self) -> None:
         pass

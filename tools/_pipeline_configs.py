@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from llm_engineering.domain.errors import PipelineConfigError
 from llm_engineering.domain.links import without_credentials
+from llm_engineering.model.reranking.config import RerankerConfig
 from llm_engineering.settings import PROJECT_ROOT
 
 CONFIGS = PROJECT_ROOT / "configs"
@@ -91,11 +92,40 @@ class EndToEndDataParameters(_Parameters):
     author_links: list[DigitalDataEtlParameters] = Field(min_length=1)
 
 
+class RagEvaluationParameters(_Parameters):
+    """Which questions, and the grid of configurations that they are put to."""
+
+    question_set: str = Field(pattern=r"\S")
+    split: str = Field(default="test", pattern=r"\S")
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] | None = None
+
+    @field_validator("grid")
+    @classmethod
+    def _is_a_grid(cls, value: dict[str, list[Any]] | None) -> dict[str, list[Any]] | None:
+        from llm_engineering.application.evaluation.configurations import expand
+        from llm_engineering.domain.retrieval import RetrievalOptions
+
+        try:
+            expand(value, RetrievalOptions())
+        except PipelineConfigError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+
+class TrainRerankerParameters(_Parameters):
+    """Questions beside the corpus' own, and how to train."""
+
+    question_set: str | None = None
+    training: RerankerConfig | None = None
+
+
 PARAMETERS: dict[str, type[_Parameters]] = {
     "smoke_test": SmokeTestParameters,
     "digital_data_etl": DigitalDataEtlParameters,
     "feature_engineering": FeatureEngineeringParameters,
     "end_to_end_data": EndToEndDataParameters,
+    "train_reranker": TrainRerankerParameters,
+    "rag_evaluation": RagEvaluationParameters,
 }
 
 

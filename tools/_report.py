@@ -6,26 +6,36 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from llm_engineering.domain.reports import EtlReport, FeatureReport, SourceReport
+from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.feature_reports import FeatureReport
+from llm_engineering.domain.reports import EtlReport, SourceReport
+from llm_engineering.domain.reranking import RerankerReport
+from tools._evaluation_report import evaluation_table
+from tools._feature_report import feature_table
+from tools._reranker_report import reranker_table
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
 
 
 WIDTH_OF_LOGS = 140
+_REPORTS = frozenset({"EtlReport", "EvaluationReport", "FeatureReport", "RerankerReport"})
 
 
 def print_reports(run: "PipelineRunResponse") -> None:
     """Print the reports among the artifacts of a run."""
-    console = Console()
     for step in run.steps.values():
         for versions in step.outputs.values():
             for version in versions:
-                report = version.load() if version.data_type.attribute in ("EtlReport", "FeatureReport") else None
+                report = version.load() if version.data_type.attribute in _REPORTS else None
                 if isinstance(report, EtlReport):
                     print_etl_report(report)
                 elif isinstance(report, FeatureReport):
-                    console.print(feature_table(report))
+                    console_for_tables().print(feature_table(report))
+                elif isinstance(report, EvaluationReport):
+                    console_for_tables().print(evaluation_table(report))
+                elif isinstance(report, RerankerReport):
+                    console_for_tables().print(reranker_table(report))
 
 
 def print_etl_report(report: EtlReport) -> None:
@@ -82,26 +92,6 @@ def _row(source: SourceReport, shown: list[str], success_rate: float) -> list[st
     return [
         escape(source.link), source.crawler or "", *map(str, counts), f"{source.seconds:.1f}", f"{success_rate:.0%}"
     ]  # fmt: skip
-
-
-def feature_table(report: FeatureReport) -> Table:
-    """A row a category."""
-    table = _table(
-        f"Features by {report.embedding_model}, {report.seconds:.1f} s",
-        ("Category", "New", "Changed", "Unchanged", "Removed", "Empty", "Chunks embedded"),
-    )
-    for name, category in report.categories.items():
-        counts = category.documents
-        numbers = (
-            counts.new,
-            counts.changed,
-            counts.unchanged,
-            category.removed,
-            category.empty,
-            category.chunks_embedded,
-        )
-        table.add_row(name, *map(str, numbers))
-    return table
 
 
 def console_for_tables() -> Console:

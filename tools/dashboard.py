@@ -14,7 +14,8 @@ from tools._cli import clean_exit
 @clean_exit
 def main(stop: bool) -> None:
     """Start ZenML's own local server and show its address (user: default, no password)."""
-    from llm_engineering.bootstrap import current_settings, export_zenml_environment
+    from llm_engineering.bootstrap import current_settings
+    from llm_engineering.bootstrap_environment import export_zenml_environment
 
     export_zenml_environment(current_settings())
     if not stop:

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 @click.option("--run-etl", is_flag=True, help="Crawl links into MongoDB.")
 @click.option("--run-feature-engineering", is_flag=True, help="Clean, chunk and embed what is new into Qdrant.")
 @click.option("--run-end-to-end-data", is_flag=True, help="Both of the above in one run; by default on this project.")
+@click.option("--run-train-reranker", is_flag=True, help="Train a reranker on the stored chunks; kept if it is better.")
+@click.option("--run-rag-evaluation", is_flag=True, help="Score retrieval on a set of questions.")
+@click.option(
+    "--run-cdc",
+    is_flag=True,
+    help="Follow MongoDB's changes into Qdrant until interrupted (Ctrl-C). No pipeline, for it has no end; the "
+    "embedded Qdrant is its alone meanwhile.",
+)
 @click.option(
     "--etl-config-filename",
     default="digital_data_etl.yaml",
@@ -32,6 +40,9 @@ def main(
     run_etl: bool,
     run_feature_engineering: bool,
     run_end_to_end_data: bool,
+    run_train_reranker: bool,
+    run_rag_evaluation: bool,
+    run_cdc: bool,
     etl_config_filename: str,
     no_cache: bool,
     export_settings: bool,
@@ -46,14 +57,29 @@ def main(
         "digital_data_etl": (run_etl, etl_config_filename),
         "feature_engineering": (run_feature_engineering, "feature_engineering.yaml"),
         "end_to_end_data": (run_end_to_end_data, "end_to_end_data.yaml"),
+        "train_reranker": (run_train_reranker, "train_reranker.yaml"),
+        "rag_evaluation": (run_rag_evaluation, "rag_evaluation.yaml"),
     }
-    if not export_settings and not any(chosen for chosen, _ in wanted.values()):
+    has_pipelines = export_settings or any(chosen for chosen, _ in wanted.values())
+    if not has_pipelines and not run_cdc:
         raise click.UsageError("Say what to run, for example --run-end-to-end-data. See --help.")
+    if has_pipelines:
+        _run_pipelines(
+            {name: filename for name, (chosen, filename) in wanted.items() if chosen}, no_cache, export_settings
+        )
+    if run_cdc:
+        from tools import _cdc
 
-    from llm_engineering.bootstrap import current_settings, export_zenml_environment
+        _cdc.run_cdc()
+
+
+def _run_pipelines(wanted: dict[str, str], no_cache: bool, export_settings: bool) -> None:
+    """Check all configurations, then run one pipeline after the other."""
+    from llm_engineering.bootstrap import current_settings
+    from llm_engineering.bootstrap_environment import export_zenml_environment
     from tools._pipeline_configs import check_config
 
-    configs = {name: check_config(name, filename) for name, (chosen, filename) in wanted.items() if chosen}
+    configs = {name: check_config(name, filename) for name, filename in wanted.items()}
     settings = current_settings()
     quiet_libraries()
     export_zenml_environment(settings)

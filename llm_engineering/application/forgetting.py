@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from llm_engineering.domain.documents import Author, DataCategory, document_id, encodable
+from llm_engineering.domain.documents import Author, document_id, encodable
 from llm_engineering.domain.errors import InvalidInputError, UnknownAuthorError
 from llm_engineering.domain.links import without_credentials
 from llm_engineering.domain.ports import DocumentStore, VectorStore
@@ -45,9 +45,7 @@ def forget(what: str, documents: DocumentStore, vectors: VectorStore, local_root
 
 
 def _forget_author(author_id: UUID, documents: DocumentStore, vectors: VectorStore) -> Counter[str]:
-    removed: Counter[str] = Counter()
-    for category in DataCategory:
-        removed.update(vectors.forget(category, author_id=author_id))
+    removed = Counter(vectors.forget(author_id=author_id))
     removed.update(documents.forget_author(author_id))
     return +removed
 
@@ -56,9 +54,7 @@ def _forget_link(link: str, author_ids: list[UUID], documents: DocumentStore, ve
     stored = [id_ for ids in documents.documents_of_link(link).values() for id_ in ids]
     # The vector store may still have what the document store has no more.
     possible = [document_id(link, author_id) for author_id in author_ids]
-    removed: Counter[str] = Counter()
-    for category in DataCategory:
-        removed.update(vectors.forget(category, document_ids=list(dict.fromkeys([*stored, *possible]))))
+    removed = Counter(vectors.forget(document_ids=list(dict.fromkeys([*stored, *possible]))))
     removed.update(documents.forget_link(link))
     return +removed
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
+_LONGEST_HEADING = 1000
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
 
 
@@ -11,7 +12,7 @@ def lines_of(text: str) -> Iterator[tuple[str, bool]]:
     """Each line with its end, and whether it belongs to a fenced code block."""
     fence = None
     for line in text.splitlines(keepends=True):
-        mark = _FENCE.match(line.rstrip())
+        mark = _FENCE.match(line.rstrip()) if "```" in line or "~~~" in line else None
         if fence is None:
             fence = mark.group(1) if mark else None
             yield line, mark is not None
@@ -23,7 +24,7 @@ def lines_of(text: str) -> Iterator[tuple[str, bool]]:
 
 def heading(line: str) -> tuple[int, str] | None:
     """Level (1 to 6) and text of a heading's line; None for other lines."""
-    match = _HEADING.match(line.rstrip())
+    match = _HEADING.match(line.rstrip()) if "#" in line and len(line) <= _LONGEST_HEADING else None
     return (len(match.group(1)), match.group(2)) if match else None
 
 

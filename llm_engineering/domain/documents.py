@@ -157,19 +157,8 @@ class CleanedDocument(BaseModel):
     author_full_name: str
     title: str
     text: str
-
-
-class FeatureState(BaseModel):
-    """How far the features of one document are.
-
-    While they are being written the hash is empty, so that a run that was killed is taken up again; `chunk_count` then
-    covers the chunks of both the old and the new text, so that none is forgotten.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    feature_hash: str = Field(description="Hash of everything that the features depend on.")
-    chunk_count: int
+    language: str | None = Field(default=None, description="ISO 639-1 code; None where the text is too short to tell.")
+    published_at: datetime | None = None
 
 
 def document_id(link: str, author_id: UUID) -> UUID:

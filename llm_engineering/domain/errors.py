@@ -9,13 +9,18 @@
     │   ├── InvalidQueryError           an empty, oversized or non-text question
     │   ├── UnknownAuthorError          a filter names an author of whom nothing is stored
     │   ├── UnsupportedLinkError        no crawler takes this link
-    │   └── InvalidDumpError            a file to import is not in the handbook's JSON format
+    │   ├── InvalidDumpError            a file to import is not in the handbook's JSON format
+    │   └── InvalidQuestionSetError     a file of evaluation questions is malformed, or names what is not stored
     ├── CrawlError                  one source could not be read; the other sources go on
     │   ├── SourceMissingError          the server says that it is not there (404), or gone for good (410)
     │   ├── NotAnArticleError           a bot wall, a paywall's stub, a soft 404, or too little text
     │   └── ForbiddenLinkError          a private address or a local path that no allow-list names, or robots.txt
     ├── LowSuccessRateError         fewer sources of a run could be read than configured; the ZenML step is red
     ├── ModelMismatchError          the vector store was filled by another embedding model
+    ├── ResumeTokenLostError        the document store has forgotten the changes after a point; a full run mends it
+    ├── InconsistentStoresError     the vector store does not have what the document store has
+    ├── MalformedAnswerError        a language model's answer is not in the form that was asked for
+    ├── TooLittleDataError          there are too few examples to train on, or to judge the result by
     ├── DependencyUnavailableError  a server or model cannot be reached; HTTP 503
     │   └── StoreLockedError            another process holds the embedded vector store
     └── IntegrityError              packaged weights are not the ones that were published
@@ -68,6 +73,10 @@ class InvalidDumpError(InvalidInputError):
     """A file to import is not in the handbook's JSON format."""
 
 
+class InvalidQuestionSetError(InvalidInputError):
+    """A set of evaluation questions cannot be used."""
+
+
 class CrawlError(MoodSwarmError):
     """One source could not be read."""
 
@@ -94,6 +103,22 @@ class LowSuccessRateError(MoodSwarmError):
 
 class ModelMismatchError(MoodSwarmError):
     """The vector store was filled by another embedding model."""
+
+
+class ResumeTokenLostError(MoodSwarmError):
+    """The document store no longer knows what changed after a resume token."""
+
+
+class InconsistentStoresError(MoodSwarmError):
+    """The document store and the vector store differ."""
+
+
+class MalformedAnswerError(MoodSwarmError):
+    """A language model's answer is not in the form that was asked for."""
+
+
+class TooLittleDataError(MoodSwarmError):
+    """There are too few examples to train on, or to judge the result by."""
 
 
 class DependencyUnavailableError(MoodSwarmError):

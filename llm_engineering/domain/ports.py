@@ -5,15 +5,22 @@ What brings documents in has its protocols in `sources.py`.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
-from llm_engineering.domain.chunks import EmbeddedChunk, Vector
-from llm_engineering.domain.documents import Author, CleanedDocument, DataCategory, FeatureState, RawDocument
+from pydantic import BaseModel
+
+from llm_engineering.domain.answers import Answer
+from llm_engineering.domain.chunks import EmbeddedChunk, SparseVector, Vector
+from llm_engineering.domain.documents import Author, CleanedDocument, DataCategory, RawDocument
+from llm_engineering.domain.features import FeatureState, IndexSpec, StoredChunk
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
-from llm_engineering.domain.queries import Answer, Query, RetrievedChunk
+from llm_engineering.domain.queries import Query, RetrievedChunk
 from llm_engineering.domain.reports import DocumentCount, EtlReport, WriteCounts
+from llm_engineering.domain.retrieval import SearchRequest
 from llm_engineering.domain.sources import SourceState
+
+Structured = TypeVar("Structured", bound=BaseModel)
 
 
 class DocumentStore(Protocol):
@@ -29,6 +36,12 @@ class DocumentStore(Protocol):
     def stream(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> Iterator[RawDocument]: ...
 
     def ids(self, category: DataCategory) -> Iterator[UUID]: ...
+
+    def site_noise(self) -> dict[str, list[str]]:
+        """Lines that repeat from page to page, by site; what `save_site_noise` stored last."""
+
+    def save_site_noise(self, noise: dict[str, list[str]]) -> None:
+        """Remember the lines that were learned of the sites given, forget a site without any; others stay."""
 
     def count(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> int: ...
 
@@ -68,55 +81,83 @@ class DocumentStore(Protocol):
 
 
 class VectorStore(Protocol):
-    """Cleaned documents (without vectors) and embedded chunks, a collection of each a category."""
+    """Cleaned documents (without vectors) and embedded chunks of one index, in two collections with fixed names.
 
-    def prepare(self, dimension: int) -> None:
-        """Create what is missing. Raises ModelMismatchError when the chunks stored have another dimension."""
+    The names are aliases; behind them stands the active index, made by one set of models. `generation` gives another
+    index to write into while the active one serves, `activate` lets the names lead to it.
+    """
 
-    def feature_states(self, category: DataCategory) -> dict[UUID, FeatureState]: ...
+    def active(self) -> IndexSpec | None:
+        """What the index that searches see was made by; None where there is none yet."""
 
-    def upsert_documents(
-        self, category: DataCategory, documents: Sequence[tuple[CleanedDocument, FeatureState]]
-    ) -> None: ...
+    def prepare(self, spec: IndexSpec) -> None:
+        """Create what is missing. Raises ModelMismatchError when the active index was made by other models."""
 
-    def upsert_chunks(self, category: DataCategory, chunks: Sequence[EmbeddedChunk]) -> None: ...
+    def generation(self, spec: IndexSpec) -> "VectorStore":
+        """The index of these models, active or not, created where it is missing."""
 
-    def delete_chunks(self, category: DataCategory, chunk_ids: Sequence[UUID]) -> None: ...
+    def activate(self, spec: IndexSpec) -> None:
+        """Let searches see this index from now on, and delete all others."""
 
-    def delete_documents(self, category: DataCategory, document_ids: Sequence[UUID]) -> None: ...
+    def feature_states(self, document_ids: Sequence[UUID] | None = None) -> dict[UUID, FeatureState]:
+        """By document; of those of the given ones that are there, or of all."""
 
-    def search(
-        self,
-        vectors: Sequence[Vector],
-        categories: Sequence[DataCategory],
-        limit: int,
-        author_id: UUID | None = None,
-    ) -> list[list[RetrievedChunk]]:
-        """For each vector, the `limit` nearest chunks of all the categories, nearest first."""
+    def upsert_documents(self, documents: Sequence[tuple[CleanedDocument, FeatureState]]) -> None: ...
 
-    def forget(
-        self, category: DataCategory, *, author_id: UUID | None = None, document_ids: Sequence[UUID] = ()
-    ) -> dict[str, int]:
+    def upsert_chunks(self, chunks: Sequence[EmbeddedChunk]) -> None: ...
+
+    def delete_chunks(self, chunk_ids: Sequence[UUID]) -> None: ...
+
+    def delete_documents(self, document_ids: Sequence[UUID]) -> None: ...
+
+    def stored_chunks(self) -> Iterator[StoredChunk]:
+        """All chunks, without their texts, in no order."""
+
+    def chunks(self, chunk_ids: Sequence[UUID]) -> list[RetrievedChunk]:
+        """Those of the chunks that are there, in no order; their score is 0."""
+
+    def search(self, request: SearchRequest) -> list[list[RetrievedChunk]]:
+        """For each wording the best chunks, best first. A search of one branch scores as that branch does.
+
+        Raises:
+            ModelMismatchError: the dense vectors are of another length than the index's.
+        """
+
+    def vectors(self, chunk_ids: Sequence[UUID]) -> dict[UUID, Vector]:
+        """The dense vectors of those of the chunks that are there."""
+
+    def forget(self, *, author_id: UUID | None = None, document_ids: Sequence[UUID] = ()) -> dict[str, int]:
         """Erase all points of the author or the documents; returns how many went, by collection."""
 
-    def count_chunks(self, category: DataCategory) -> int: ...
+    def count_chunks(self, category: DataCategory | None = None) -> int: ...
+
+    def flush(self) -> None:
+        """Let the engine tidy up after many writes: build indexes, merge segments."""
 
     def ping(self) -> None:
         """Raises DependencyUnavailableError when the store does not answer."""
 
 
 class Embedder(Protocol):
-    """Turns text into unit vectors."""
+    """Turns text into unit vectors. Queries and passages are told apart, for some models read a prefix before them."""
 
     @property
     def model_id(self) -> str: ...
+
+    @property
+    def precision(self) -> str:
+        """What it computes in, see IndexSpec. Known without loading the model."""
+
+    @property
+    def revision(self) -> str:
+        """Which weights, see IndexSpec. May load the model."""
 
     @property
     def dimension(self) -> int: ...
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens of a text are read, without the model's special ones."""
+        """How many tokens of a passage are read, without the model's special ones and the passage's prefix."""
 
     @property
     def batch_size(self) -> int:
@@ -125,7 +166,31 @@ class Embedder(Protocol):
     def token_starts(self, text: str) -> list[int]:
         """The offset of each token's first character; its length is the token count."""
 
-    def embed(self, texts: Sequence[str]) -> list[Vector]: ...
+    def embed_queries(self, texts: Sequence[str]) -> list[Vector]: ...
+
+    def embed_passages(self, texts: Sequence[str]) -> list[Vector]: ...
+
+
+class SparseEncoder(Protocol):
+    """Turns text into term weights of BM25 (Robertson and Zaragoza, 2009); the vector store multiplies by IDF."""
+
+    @property
+    def name(self) -> str:
+        """With its parameters: vectors of two encoders of the same name can be compared."""
+
+    def encode_query(self, text: str) -> SparseVector: ...
+
+    def encode_passage(self, text: str) -> SparseVector: ...
+
+
+class Reranker(Protocol):
+    """Reads question and passage together (a cross-encoder) and says how well they fit."""
+
+    @property
+    def model_id(self) -> str: ...
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        """A score a passage, higher is better; only their order means something."""
 
 
 class LanguageModel(Protocol):
@@ -138,8 +203,20 @@ class LanguageModel(Protocol):
     def follows_instructions(self) -> bool:
         """Whether it takes a ChatPrompt; a base model takes a CompletionPrompt."""
 
-    def generate(self, prompt: ChatPrompt | CompletionPrompt, max_tokens: int) -> str:
-        """Raises DependencyUnavailableError when the model cannot be reached or refuses."""
+    def generate(
+        self, prompt: ChatPrompt | CompletionPrompt, max_tokens: int, timeout_seconds: float | None = None
+    ) -> str:
+        """Raises DependencyUnavailableError when the model cannot be reached, refuses, or is too slow."""
+
+    def generate_structured(
+        self, prompt: ChatPrompt, answer: type[Structured], max_tokens: int, timeout_seconds: float | None = None
+    ) -> Structured:
+        """An answer in the form of a pydantic model, held to its JSON schema by the server.
+
+        Raises:
+            DependencyUnavailableError: as `generate`.
+            MalformedAnswerError: the answer is not of that form.
+        """
 
     def ping(self) -> None:
         """Raises DependencyUnavailableError when the model does not answer."""

@@ -1,6 +1,7 @@
-"""A question, what was retrieved for it, and the answer."""
+"""A question, and the chunks that are retrieved for it."""
 
-from typing import Literal, Self
+from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +11,6 @@ from llm_engineering.domain.errors import InvalidQueryError
 
 MAX_QUERY_CHARACTERS = 2_000
 MAX_RESULTS = 20
-EXCERPT_CHARACTERS = 300
 
 
 class Query(BaseModel):
@@ -50,7 +50,10 @@ def _is_binary(character: str) -> bool:
 
 
 class RetrievedChunk(BaseModel):
-    """A chunk that the vector store found, with its similarity to the question (cosine, -1 to 1)."""
+    """A chunk that the vector store found. What `score` means depends on the search; higher is better.
+
+    Dense: cosine, -1 to 1. Sparse: BM25. Hybrid: the sum of reciprocal ranks. After reranking: the reranker's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,39 +65,9 @@ class RetrievedChunk(BaseModel):
     link: str
     text: str
     context: str
-    embedding_model: str
+    lead: str = ""
+    index: int = 0
+    platform: str = ""
+    language: str | None = None
+    published_at: datetime | None = None
     score: float
-
-
-class Source(BaseModel):
-    """A retrieved chunk as a reader sees it: where it is from and how it begins."""
-
-    model_config = ConfigDict(frozen=True)
-
-    title: str
-    link: str
-    score: float
-    excerpt: str
-
-    @classmethod
-    def of(cls, chunk: RetrievedChunk) -> Self:
-        """Name the chunk's origin and cut its text to `EXCERPT_CHARACTERS`."""
-        text = " ".join(chunk.text.split())
-        excerpt = text if len(text) <= EXCERPT_CHARACTERS else text[: EXCERPT_CHARACTERS - 1].rstrip() + "…"
-        return cls(title=chunk.title, link=chunk.link, score=round(chunk.score, 4), excerpt=excerpt)
-
-
-class Answer(BaseModel):
-    """What the twin says, and what it rests on.
-
-    `method` tells how the text came about: `generated` by the language model; `quoted`, a passage word for word,
-    because what a small base model wrote was not supported by the sources; `none`, because nothing is stored yet.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    answer: str
-    sources: list[Source]
-    method: Literal["generated", "quoted", "none"]
-    model_id: str
-    timings: dict[str, float] = Field(description="Seconds by stage.")

@@ -181,45 +181,6 @@ class ForgetReport(BaseModel):
     removed: dict[str, int] = {}
 
 
-class CategoryFeatures(BaseModel):
-    """What the feature pipeline did with one category."""
-
-    documents: WriteCounts = WriteCounts()
-    removed: int = Field(default=0, description="Documents that vanished from the document store.")
-    empty: int = Field(default=0, description="Documents of which cleaning left no text.")
-    chunks_embedded: int = 0
-    characters: int = 0
-
-
-class FeatureReport(BaseModel):
-    """What a run of the feature pipeline did."""
-
-    embedding_model: str
-    categories: dict[str, CategoryFeatures] = {}
-    seconds: float = 0.0
-    seconds_by_stage: dict[str, float] = Field(
-        default_factory=dict, description="load model, clean, chunk, embed, load."
-    )
-
-    @property
-    def chunks_embedded(self) -> int:
-        """Chunks of all categories that went through the embedding model."""
-        return sum(category.chunks_embedded for category in self.categories.values())
-
-    def metadata(self) -> Metadata:
-        """The report as ZenML metadata."""
-        result: Metadata = {
-            "embedding_model": self.embedding_model,
-            "chunks_embedded": self.chunks_embedded,
-            "seconds": round(self.seconds, 2),
-            "seconds_by_stage": {stage: round(seconds, 2) for stage, seconds in self.seconds_by_stage.items()},
-        }
-        for name, category in self.categories.items():
-            counts = category.model_dump(exclude={"documents"})
-            result[name] = {**category.documents.model_dump(), **counts}
-        return result
-
-
 class ImportReport(BaseModel):
     """What an import or an export of raw data moved."""
 

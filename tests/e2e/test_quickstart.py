@@ -38,7 +38,13 @@ CORPUS = [
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     state = tmp_path_factory.mktemp("quickstart") / "state"
     inherited = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
-    yield {**inherited, "LOCAL_STATE_DIR": str(state), "COLUMNS": "150", "CRAWL_ALLOWED_PATHS": str(PROJECT_ROOT)}
+    yield {
+        **inherited,
+        "LOCAL_STATE_DIR": str(state),
+        "MODELS_DIR": str(PROJECT_ROOT / ".local" / "models"),
+        "COLUMNS": "150",
+        "CRAWL_ALLOWED_PATHS": str(PROJECT_ROOT),
+    }
     MongoDaemon(state).stop()
 
 

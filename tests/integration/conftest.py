@@ -1,8 +1,10 @@
 """Real parts, started once and shared: a MongoDB-wire server, the embedding model."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -16,9 +18,15 @@ from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
 from llm_engineering.infrastructure.local.qdrant_engine import open_embedded
 from llm_engineering.infrastructure.local.weights import packaged_embedder_path
 from llm_engineering.infrastructure.models.embedding import SentenceTransformerEmbedder
-from llm_engineering.settings import Settings
+from llm_engineering.settings import PROJECT_ROOT, Settings
 
 MODEL_ID = Settings.model_fields["TEXT_EMBEDDING_MODEL_ID"].default
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """Where models are kept that take long to make: the same for all tests, and for the project itself."""
+    return PROJECT_ROOT / ".local" / "models"
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +45,20 @@ def store(mongo_uri: str) -> Iterator[MongoDocumentStore]:
 
 
 @pytest.fixture
-def vectors(tmp_path: Path) -> Iterator[QdrantVectorStore]:
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where the system has one: making a vector store syncs a hundred files to the disk."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(prefix="moodswarm-test-", dir=shared) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def vectors(memory_path: Path) -> Iterator[QdrantVectorStore]:
     """A vector store on the real engine, in a folder of its own."""
-    store = open_embedded(tmp_path / "qdrant")
+    store = open_embedded(memory_path / "qdrant")
     yield store
     store.close()
 

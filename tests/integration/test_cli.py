@@ -14,7 +14,7 @@ from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
 from llm_engineering.infrastructure.local.qdrant_engine import open_embedded
 from llm_engineering.settings import PROJECT_ROOT
 
-COMMANDS = ("dashboard", "data_warehouse", "env_example", "local_stack", "ml_service", "rag", "run")
+COMMANDS = ("dashboard", "data_warehouse", "env_example", "features", "local_stack", "ml_service", "rag", "run")
 # What takes longer to import than a person waits for --help.
 HEAVY = {
     "fastapi", "httpx", "ijson", "openai", "pydantic", "pydantic_settings", "pymongo", "qdrant_client", "rich",
@@ -42,6 +42,7 @@ class Shell:
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "LOCAL_STATE_DIR": str(self.state),
+            "MODELS_DIR": str(PROJECT_ROOT / ".local" / "models"),
             "OMP_NUM_THREADS": "1",
         }
 

@@ -15,7 +15,7 @@ import pytest
 
 from llm_engineering.domain.documents import DataCategory
 from llm_engineering.infrastructure.db.mongo import MongoDocumentStore
-from llm_engineering.settings import Settings
+from llm_engineering.settings import PROJECT_ROOT, Settings
 from tests.integration.site import Reply, Site, open_site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +48,7 @@ def environment(mongo_uri: str, tmp_path: Path) -> dict[str, str]:
         "DATABASE_HOST": mongo_uri,
         "DATABASE_NAME": f"test_{uuid4().hex}",
         "LOCAL_STATE_DIR": str(tmp_path / "state"),
+        "MODELS_DIR": str(PROJECT_ROOT / ".local" / "models"),
         "CRAWL_ALLOWED_HOSTS": "127.0.0.1",
         "CRAWL_ALLOWED_PATHS": str(tmp_path),
         "CRAWL_BACKOFF_SECONDS": "0.01",

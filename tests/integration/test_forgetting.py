@@ -8,16 +8,28 @@ import pytest
 
 from llm_engineering.application.forgetting import forget
 from llm_engineering.application.preprocessing.features import sync_features
+from llm_engineering.application.preprocessing.making import FeatureMakers
 from llm_engineering.domain.documents import Author, DataCategory, RawDocument
 from llm_engineering.domain.errors import InvalidInputError, UnknownAuthorError
+from llm_engineering.domain.features import ChunkSizes
 from llm_engineering.domain.reports import EtlReport, SourceReport
 from llm_engineering.domain.sources import SourceState
 from llm_engineering.infrastructure.db.mongo import MongoDocumentStore
 from llm_engineering.infrastructure.db.qdrant import QdrantVectorStore
-from tests.fakes import ADA, Killed, MemoryDocumentStore, MemoryVectorStore, SilentProgress, WordEmbedder, article
+from tests.fakes import (
+    ADA,
+    Killed,
+    MemoryDocumentStore,
+    MemoryVectorStore,
+    SilentProgress,
+    WordEmbedder,
+    WordEncoder,
+    article,
+)
 from tests.integration.test_mongo_races import kill_after
 
 BABBAGE = Author.named("Charles Babbage")
+MAKERS = FeatureMakers(WordEmbedder(), WordEncoder(), ChunkSizes())
 FEED, REPOSITORY = "https://ada.example/feed", "https://github.com/ada/engine"
 
 
@@ -64,7 +76,7 @@ def filled(store: MongoDocumentStore, vectors: QdrantVectorStore) -> MongoDocume
         store.save_source_state(state(copy.source, author))
         store.save_source_state(state(REPOSITORY, author))
         store.save_run(report(author, FEED, "https://www.ada.example/cat/?utm_source=x", f"{REPOSITORY}.git"))
-    sync_features(store, vectors, WordEmbedder(), SilentProgress())
+    sync_features(store, vectors, MAKERS, SilentProgress())
     return store
 
 
@@ -80,10 +92,8 @@ def test_an_author_leaves_no_trace_and_the_others_stay(filled: MongoDocumentStor
     result = forget("ada LOVELACE", filled, vectors)
     assert result.removed == {
         "articles": 2,
-        "cleaned_articles": 2,
-        "cleaned_repositories": 2,
-        "embedded_articles": 2,
-        "embedded_repositories": 2,
+        "cleaned_documents": 4,
+        "embedded_chunks": 4,
         "etl_runs": 1,
         "repositories": 2,
         "sources": 5,
@@ -93,7 +103,7 @@ def test_an_author_leaves_no_trace_and_the_others_stay(filled: MongoDocumentStor
     assert "Ada" not in left
     assert str(ADA.id) not in left
     assert sum(filled.count(category) for category in DataCategory) == 4
-    assert sum(vectors.count_chunks(category) for category in DataCategory) == 4
+    assert vectors.count_chunks() == 4
     assert len(filled.runs(9)) == 1
 
 
@@ -102,8 +112,8 @@ def test_a_page_is_forgotten_by_any_spelling(filled: MongoDocumentStore, vectors
     # Of both authors: two documents with their sources and those of their copies, and a line in each of two runs.
     assert forget(link, filled, vectors).removed == {
         "articles": 2,
-        "cleaned_articles": 2,
-        "embedded_articles": 2,
+        "cleaned_documents": 2,
+        "embedded_chunks": 2,
         "etl_runs (entries of it)": 2,
         "sources": 4,
     }
@@ -130,14 +140,14 @@ def test_a_feed_is_forgotten_with_what_it_led_to(filled: MongoDocumentStore, vec
 
 def test_a_repository_is_forgotten_with_its_files(filled: MongoDocumentStore, vectors: QdrantVectorStore) -> None:
     result = forget("https://github.com/ada/engine.git", filled, vectors)
-    assert result.removed["repositories"] == result.removed["embedded_repositories"] == 4
+    assert result.removed["repositories"] == result.removed["embedded_chunks"] == 4
     assert "github.com/ada/engine" not in everything(filled, vectors)
     assert filled.count(DataCategory.ARTICLES) == 4
 
 
 def test_a_file_is_forgotten_and_its_repository_stays(filled: MongoDocumentStore, vectors: QdrantVectorStore) -> None:
     removed = forget(f"{REPOSITORY}/blob/HEAD/a.py", filled, vectors).removed
-    assert removed == {"cleaned_repositories": 2, "embedded_repositories": 2, "repositories": 2}
+    assert removed == {"cleaned_documents": 2, "embedded_chunks": 2, "repositories": 2}
     assert filled.source_state(REPOSITORY, ADA.id)
 
 
@@ -218,10 +228,8 @@ def test_an_author_of_whom_only_features_are_left_is_forgotten(
 ) -> None:
     filled.forget_author(ADA.id)
     assert forget("Ada Lovelace", filled, vectors).removed == {
-        "cleaned_articles": 2,
-        "cleaned_repositories": 2,
-        "embedded_articles": 2,
-        "embedded_repositories": 2,
+        "cleaned_documents": 4,
+        "embedded_chunks": 4,
     }
 
 
@@ -238,16 +246,17 @@ def test_who_is_not_known_is_answered_with_who_is(filled: MongoDocumentStore, ve
 
 @pytest.mark.parametrize("what", ["Ada Lovelace", "https://ada.example/cat"])
 def test_a_kill_in_the_vector_store_is_mended_by_the_same_command(what: str) -> None:
-    for writes in range(3):
+    for writes in range(2):
         documents = MemoryDocumentStore([article("The cat", "https://ada.example/cat")])
         vectors = MemoryVectorStore()
-        sync_features(documents, vectors, WordEmbedder(), SilentProgress())
+        sync_features(documents, vectors, MAKERS, SilentProgress())
+        assert vectors.points
         vectors.die_after = writes
         with pytest.raises(Killed):
             forget(what, documents, vectors)
         vectors.die_after = None
         forget(what, documents, vectors)
-        assert (documents.documents, vectors.documents, vectors.chunks) == ({}, {}, {})
+        assert (documents.documents, vectors.documents, vectors.points) == ({}, {}, {})
 
 
 @pytest.mark.parametrize("what", ["Ada Lovelace", FEED])

@@ -2,20 +2,22 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 
 from llm_engineering.application.rag.answering import write_answer
-from llm_engineering.domain.errors import DependencyUnavailableError
+from llm_engineering.domain.errors import DependencyUnavailableError, MalformedAnswerError
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 from llm_engineering.infrastructure.local.llama import LlamaServer
 from llm_engineering.infrastructure.local.weights import GEMMA_MODEL_ID
 from llm_engineering.infrastructure.models.openai_compatible import Endpoint, OpenAICompatibleModel
-from tests.fakes import retrieved
+from tests.fakes import passages, retrieved
 
 PASSAGE = (
     "The embedding model reads at most 256 word pieces. A chunk that is longer is cut silently, and what was cut can "
@@ -25,8 +27,8 @@ CHAT = ChatPrompt(system="You are terse.", user="Why?")
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAICompatibleModel]:
-    server = LlamaServer(tmp_path_factory.mktemp("models"), threads=2)
+def embedded(models_dir: Path) -> Iterator[OpenAICompatibleModel]:
+    server = LlamaServer(models_dir, threads=2)
     model = OpenAICompatibleModel(GEMMA_MODEL_ID, False, lambda: Endpoint(server.url, server.api_key))
     yield model
     model.close()
@@ -40,7 +42,9 @@ def test_the_embedded_model_continues_a_text_and_stops_where_told(embedded: Open
 
 
 def test_the_embedded_model_answers_a_question_from_a_passage(embedded: OpenAICompatibleModel) -> None:
-    answer = write_answer("Why does the chunker count tokens?", [retrieved(PASSAGE, title="Chunking")], embedded)
+    answer = write_answer(
+        "Why does the chunker count tokens?", passages(retrieved(PASSAGE, title="Chunking")), embedded
+    )
     assert answer.method in ("generated", "quoted")
     assert "[1]" in answer.answer
     assert "\n" not in answer.answer if answer.method == "generated" else PASSAGE[:60] in answer.answer
@@ -50,7 +54,7 @@ def test_the_embedded_model_answers_a_question_from_a_passage(embedded: OpenAICo
 def test_the_longest_question_on_the_longest_passage_fits_the_embedded_models_context(
     embedded: OpenAICompatibleModel, question: str, passage: str
 ) -> None:
-    answer = write_answer(question, [retrieved(passage)], embedded)
+    answer = write_answer(question, passages(retrieved(passage)), embedded)
     assert answer.method in ("generated", "quoted")
 
 
@@ -69,6 +73,7 @@ class Script:
         self.answers: list[tuple[int, Any]] = []
         self.requests: list[tuple[str, dict[str, str], Any]] = []
         self.url = ""
+        self.delay = 0.0
 
 
 @pytest.fixture
@@ -79,6 +84,7 @@ def script() -> Iterator[Script]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             script.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            time.sleep(script.delay)
             self._reply()
 
         def do_GET(self) -> None:
@@ -192,3 +198,128 @@ def test_the_weights_are_put_together_once_and_checked(tmp_path: Path) -> None:
         file.write(b"XXXX")
     with pytest.raises(IntegrityError, match="Delete it"):
         gemma_gguf(tmp_path)
+
+
+class Kind(BaseModel):
+    """A form that even a base model fills in with few tokens, if it is held to it."""
+
+    kind: Literal["article", "post"]
+
+
+class Wordings(BaseModel):
+    """The form of a structured answer."""
+
+    wordings: list[str] = Field(max_length=3)
+    author: str | None = None
+
+
+RIGHT = '{"wordings": ["a", "b"], "author": null}'
+EXPECTED = Wordings(wordings=["a", "b"])
+
+
+def refusal(parameter: str | None, text: str = "Unsupported parameter") -> tuple[int, Any]:
+    return 400, {"error": {"message": text, "type": "invalid_request_error", "param": parameter, "code": "x"}}
+
+
+def test_a_structured_answer_is_asked_for_by_a_strict_schema(script: Script, remote: OpenAICompatibleModel) -> None:
+    script.answers = [(200, said(RIGHT))]
+    assert remote.generate_structured(CHAT, Wordings, 50, timeout_seconds=5) == EXPECTED
+    [(path, _, body)] = script.requests
+    assert path == "/v1/chat/completions"
+    assert body["response_format"]["type"] == "json_schema"
+    asked = body["response_format"]["json_schema"]
+    assert (asked["name"], asked["strict"]) == ("Wordings", True)
+    # OpenAI's strict mode takes only schemas that close every object and require every key.
+    assert asked["schema"]["additionalProperties"] is False
+    assert asked["schema"]["required"] == ["wordings", "author"]
+    assert (body["max_tokens"], body["temperature"]) == (50, 0)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_without_schemas_is_asked_for_json_and_told_the_schema_from_then_on(
+    script: Script, remote: OpenAICompatibleModel, status: int
+) -> None:
+    script.answers = [
+        (status, refusal("response_format")[1]),
+        (200, said(f"```json\n{RIGHT}\n```")),
+        (200, said(RIGHT)),
+    ]
+    assert remote.generate_structured(CHAT, Wordings, 50) == EXPECTED
+    assert remote.generate_structured(CHAT, Wordings, 50) == EXPECTED
+    kinds = [body["response_format"]["type"] for _, _, body in script.requests]
+    assert kinds == ["json_schema", "json_object", "json_object"]
+    system = script.requests[1][2]["messages"][0]["content"]
+    assert system.startswith("You are terse.\n")
+    assert json.loads(system[system.index("{") :])["properties"].keys() == {"wordings", "author"}
+
+
+def test_a_server_that_refuses_every_form_is_asked_twice_and_not_remembered(
+    script: Script, remote: OpenAICompatibleModel
+) -> None:
+    script.answers = [refusal(None), refusal(None), (200, said(RIGHT))]
+    with pytest.raises(DependencyUnavailableError, match="status 400"):
+        remote.generate_structured(CHAT, Wordings, 50)
+    assert remote.generate_structured(CHAT, Wordings, 50) == EXPECTED
+    assert [body["response_format"]["type"] for _, _, body in script.requests][2] == "json_schema"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        None,
+        "I cannot help with that.",
+        '{"wordings": ["a", "b"',
+        '{"wordings": "a"}',
+        '{"author": "x"}',
+        '{"wordings": ["a", "b", "c", "d"]}',
+    ],
+)
+def test_an_answer_that_is_not_of_the_form_is_an_error(
+    script: Script, remote: OpenAICompatibleModel, text: str | None
+) -> None:
+    script.answers = [(200, said(text))]
+    with pytest.raises(MalformedAnswerError, match="gpt-x did not answer in the form of Wordings"):
+        remote.generate_structured(CHAT, Wordings, 50)
+
+
+@pytest.mark.parametrize("parameter", ["max_tokens", "temperature"])
+def test_a_reasoning_model_is_asked_as_it_wants_and_that_is_remembered(
+    script: Script, remote: OpenAICompatibleModel, parameter: str
+) -> None:
+    script.answers = [refusal(parameter), (200, said("Yes")), (200, said("Yes")), (200, said(RIGHT))]
+    assert remote.generate(CHAT, 9) == "Yes"
+    assert remote.generate(CHAT, 9) == "Yes"
+    assert remote.generate_structured(CHAT, Wordings, 9) == EXPECTED
+    first, *later = [body for _, _, body in script.requests]
+    assert (first["max_tokens"], first["temperature"]) == (9, 0)
+    for body in later:
+        assert body["max_completion_tokens"] == 9
+        assert body.keys().isdisjoint({"max_tokens", "temperature"})
+
+
+def test_a_refusal_of_something_else_is_not_taken_for_a_reasoning_models(
+    script: Script, remote: OpenAICompatibleModel
+) -> None:
+    script.answers = [refusal("messages"), (200, said("Yes"))]
+    with pytest.raises(DependencyUnavailableError, match="status 400"):
+        remote.generate(CHAT, 9)
+    assert remote.generate(CHAT, 9) == "Yes"
+    assert "max_tokens" in script.requests[1][2]
+
+
+def test_a_model_that_is_too_slow_is_given_up_and_not_asked_again(
+    script: Script, remote: OpenAICompatibleModel
+) -> None:
+    script.delay = 0.5
+    script.answers = [(200, said("late"))] * 3
+    with pytest.raises(DependencyUnavailableError, match="did not answer in time"):
+        remote.generate(CHAT, 9, timeout_seconds=0.05)
+    with pytest.raises(DependencyUnavailableError, match="did not answer in time"):
+        remote.generate_structured(CHAT, Wordings, 9, timeout_seconds=0.05)
+    assert len(script.requests) == 2
+
+
+def test_the_embedded_model_is_held_to_a_schema(embedded: OpenAICompatibleModel) -> None:
+    prompt = ChatPrompt(system="Say what is asked for.", user="How does bread rise?")
+    assert embedded.generate_structured(prompt, Kind, 50).kind in ("article", "post")

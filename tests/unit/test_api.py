@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from llm_engineering.domain.answers import Answer, Source
+from llm_engineering.domain.documents import DataCategory
 from llm_engineering.domain.errors import DependencyUnavailableError, ModelMismatchError, UnknownAuthorError
-from llm_engineering.domain.queries import Answer, Query, Source
+from llm_engineering.domain.queries import Query
+from llm_engineering.domain.retrieval import ChunkFilter, RetrievalNotes
 from llm_engineering.infrastructure.api.app import create_app
 
 ANSWER = Answer(
@@ -14,7 +17,15 @@ ANSWER = Answer(
     sources=[Source(title="t", link="https://e.com/a", score=0.5, excerpt="x")],
     method="generated",
     model_id="m",
-    timings={"retrieval": 0.1, "generation": 0.2},
+    timings={"retrieval": 0.1, "context": 0.0, "generation": 0.2},
+    retrieval=RetrievalNotes(
+        variants=("why",),
+        filter=ChunkFilter(categories=(DataCategory.POSTS,)),
+        filtered_by=("category: posts",),
+        warnings=("Reranking failed.",),
+        scored_by="fused ranks",
+        timings={"total": 0.1},
+    ),
 )
 
 
@@ -49,7 +60,22 @@ def test_a_question_gets_the_answer_with_its_sources() -> None:
         "sources": [{"title": "t", "link": "https://e.com/a", "score": 0.5, "excerpt": "x"}],
         "method": "generated",
         "model_id": "m",
-        "timings": {"retrieval": 0.1, "generation": 0.2},
+        "timings": {"retrieval": 0.1, "context": 0.0, "generation": 0.2},
+        "retrieval": {
+            "variants": ["why"],
+            "filter": {
+                "author_ids": [],
+                "categories": ["posts"],
+                "platforms": [],
+                "languages": [],
+                "published_from": None,
+                "published_before": None,
+            },
+            "filtered_by": ["category: posts"],
+            "warnings": ["Reranking failed."],
+            "scored_by": "fused ranks",
+            "timings": {"total": 0.1},
+        },
     }
     assert twin.queries == [Query(text="How?", author_full_name="Ada Lovelace", limit=5)]
 

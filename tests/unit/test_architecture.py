@@ -44,7 +44,7 @@ def test_only_the_composition_root_and_the_commands_read_the_settings() -> None:
 
 
 def test_nothing_reads_the_environment_behind_the_settings_back() -> None:
-    allowed = {"bootstrap.py", "repositories.py"}
+    allowed = {"bootstrap_environment.py", "repositories.py"}
     readers = {path.name for path in SOURCES if "os.environ" in path.read_text() or "getenv" in path.read_text()}
     assert readers <= allowed
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from llm_engineering.domain.answers import EXCERPT_CHARACTERS, Source
 from llm_engineering.domain.errors import InvalidQueryError
-from llm_engineering.domain.queries import EXCERPT_CHARACTERS, MAX_QUERY_CHARACTERS, Query, Source
+from llm_engineering.domain.queries import MAX_QUERY_CHARACTERS, Query
 from tests.fakes import retrieved
 
 

@@ -38,6 +38,14 @@ TRAVELLING = {
     "OPENAI_BASE_URL": "http://llm.example/v1",
     "OPENAI_MODEL_ID": "other-model",
     "TEXT_EMBEDDING_MODEL_ID": "other/embedder",
+    "EMBEDDING_PRECISION": "float32",
+    "SPARSE_LANGUAGE": "german",
+    "QDRANT_SHARD_NUMBER": "3",
+    "QDRANT_REPLICATION_FACTOR": "2",
+    "QDRANT_ON_DISK": "True",
+    "QDRANT_QUANTIZATION": "scalar",
+    "FEATURE_ENGINE": "ray",
+    "FEATURE_WORKERS": "4",
     "RERANKING_CROSS_ENCODER_MODEL_ID": "other/reranker",
     "RAG_MODEL_DEVICE": "cuda:1",
     "HUGGINGFACE_ACCESS_TOKEN": "hugging-token",
@@ -69,6 +77,7 @@ TRAVELLING = {
 }
 STAYING = {
     "LOCAL_STATE_DIR": "/tmp/elsewhere",
+    "MODELS_DIR": "/tmp/weights",
     "API_HOST": "0.0.0.0",
     "API_PORT": "9000",
     "SETTINGS_SECRET": "settings",

@@ -1,138 +1,100 @@
 """Chunking: cut a cleaned text into slices that fit the embedding model's window, and lose nothing.
 
-A text is cut at the strongest boundary that makes the pieces fit: headings, then paragraphs, sentences, lines, words,
-and at last between tokens. Neighbouring pieces are then packed together up to the budget. Chunks are slices of the
-text: joined in order they give it back, to the character.
+A text falls into sections (by headings, or by definitions), and these into pieces that are not worth cutting. The
+pieces are put together so that chunks are full and even and respect the sections. Chunks are slices of the text: joined
+in order they give it back, to the character.
 """
 
-import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 
-from llm_engineering.application.markdown import heading, lines_of
+from llm_engineering.application.preprocessing.atoms import Atom, TokenIndex, TokenStarts, atoms_of
+from llm_engineering.application.preprocessing.code_chunking import code_sections
+from llm_engineering.application.preprocessing.packing import Packing, lead_start
+from llm_engineering.application.preprocessing.sections import Section, markdown_sections, whole
 from llm_engineering.domain.chunks import Chunk, chunk_id, embedding_text
 from llm_engineering.domain.documents import CleanedDocument, DataCategory
-
-TokenStarts = Callable[[str], list[int]]
-Span = tuple[int, int]
-
-_PARAGRAPH, _LINE, _SENTENCE, _WORD = r"\n[ \t]*\n", r"\n", r"[.!?…][\"')\]]*\s+", r"\s+"
-# A blank line before something that is not indented: a definition, with the comment and decorators above it.
-_DEFINITION = r"\n[ \t]*\n(?=\S)"
-
-
-@dataclass(frozen=True)
-class ChunkingRule:
-    """How one category is cut: at headings or not, then at these boundaries, strongest first.
-
-    A section below `min_tokens` is joined to the next one where both fit.
-    """
-
-    by_headings: bool
-    boundaries: tuple[re.Pattern[str], ...]
-    min_tokens: int
-
-
-def _rule(by_headings: bool, boundaries: tuple[str, ...], min_tokens: int) -> ChunkingRule:
-    return ChunkingRule(by_headings, tuple(re.compile(boundary) for boundary in boundaries), min_tokens)
-
-
-CHUNKING: dict[DataCategory, ChunkingRule] = {
-    DataCategory.ARTICLES: _rule(True, (_PARAGRAPH, _SENTENCE, _LINE, _WORD), min_tokens=48),
-    DataCategory.POSTS: _rule(False, (_PARAGRAPH, _SENTENCE, _LINE, _WORD), min_tokens=0),
-    DataCategory.REPOSITORIES: _rule(False, (_DEFINITION, _PARAGRAPH, _LINE, _WORD), min_tokens=0),
-}
+from llm_engineering.domain.features import ChunkSize
 
 # Of the window, at most this share goes to the context (title and headings).
 CONTEXT_SHARE = 0.25
-
-
-class _TokenIndex:
-    """Counts the tokens of any slice after one pass of the tokenizer over the text."""
-
-    def __init__(self, text: str, token_starts: TokenStarts) -> None:
-        self._starts = token_starts(text)
-
-    def count(self, start: int, end: int) -> int:
-        return bisect_left(self._starts, end) - bisect_left(self._starts, start)
-
-    def offset_after(self, start: int, tokens: int) -> int:
-        """Where the token begins that has `tokens` tokens between it and `start`."""
-        return self._starts[bisect_left(self._starts, start) + tokens]
+# Files of a repository that are written like articles (notebooks arrive as Markdown, a fence a cell), and like letters.
+_MARKDOWN_FILES = (".md", ".markdown", ".mdx", ".ipynb")
+_PROSE_FILES = (".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org", ".tex")
 
 
 @dataclass(frozen=True)
-class _Section:
-    """A slice under one heading; `path` are the headings above it, its own last where it begins with one."""
+class _Slice:
+    """A chunk in the making; the lead begins at `lead`, which is `start` where there is none."""
 
+    lead: int
     start: int
     end: int
-    path: tuple[str, ...]
+    context: str
 
 
-def chunk(document: CleanedDocument, token_starts: TokenStarts, max_tokens: int) -> list[Chunk]:
-    """Cut a document so that context and slice together have at most `max_tokens` tokens (special ones not counted).
+def chunk(
+    document: CleanedDocument, token_starts: TokenStarts, max_tokens: int, size: ChunkSize | None = None
+) -> list[Chunk]:
+    """Cut a document so that context, lead and slice together fit. A text without a word gives no chunk.
 
-    A text without a word gives no chunk.
+    Args:
+        document: the cleaned document.
+        token_starts: the offset of each token's first character, by the embedding model's own tokenizer.
+        max_tokens: the model's window, without its special tokens.
+        size: how large the category's chunks are; by default as large as the window allows.
     """
-    rule, text = CHUNKING[document.category], document.text
+    text, size = document.text, size or ChunkSize()
     if not text.strip():
         return []
-    index = _TokenIndex(text, token_starts)
-    spans: list[tuple[Span, str]] = []
-    sections = _sections(text, rule.by_headings)
-    for section in _join_small(sections, index, rule.min_tokens, int(max_tokens * (1 - CONTEXT_SHARE))):
-        context = _context(document.title, section.path, token_starts, int(max_tokens * CONTEXT_SHARE))
-        budget = max_tokens - len(token_starts(context))
-        atoms = _atoms(text, (section.start, section.end), rule.boundaries, index, budget)
-        spans.extend((span, context) for span in _pack(atoms, index, budget))
-    fitting = (piece for span, context in spans for piece in _fit(text, span, context, token_starts, max_tokens))
+    window = min(size.max_tokens or max_tokens, max_tokens)
+    slices = _slices(document, token_starts, window, size)
     return [
         Chunk(
             id=chunk_id(document.id, position),
             index=position,
-            text=text[start:end],
-            context=context,
+            text=text[piece.start : piece.end],
+            context=piece.context,
+            lead=text[piece.lead : piece.start],
             token_count=tokens,
             document=document,
         )
-        for position, ((start, end), context, tokens) in enumerate(fitting)
+        for position, (piece, tokens) in enumerate(_fitting(text, slices, token_starts, window))
     ]
 
 
-def _sections(text: str, by_headings: bool) -> list[_Section]:
-    """Cut before each Markdown heading that is not inside a code fence; one section where headings do not count."""
-    starts: list[tuple[int, tuple[str, ...]]] = [(0, ())]
-    above: list[tuple[int, str]] = []
-    position = 0
-    for line, is_code in lines_of(text) if by_headings else ():
-        found = None if is_code else heading(line)
-        if found:
-            above = [*((level, title) for level, title in above if level < found[0]), found]
-            starts.append((position, tuple(title for _, title in above)))
-        position += len(line)
-    ends = [start for start, _ in starts[1:]] + [len(text)]
-    return [_Section(start, end, path) for (start, path), end in zip(starts, ends, strict=True) if end > start]
+def _slices(document: CleanedDocument, token_starts: TokenStarts, window: int, size: ChunkSize) -> Iterator[_Slice]:
+    text, index = document.text, TokenIndex(document.text, token_starts)
+    sections, is_code, mixing = _sections(document)
+
+    @cache
+    def context_of(path: tuple[str, ...]) -> tuple[str, int]:
+        context = _context(document.title, path, token_starts, int(window * CONTEXT_SHARE))
+        return context, len(token_starts(context))
+
+    atoms: list[Atom] = []
+    for position, section in enumerate(sections):
+        budget = window - context_of(section.path)[1]
+        atoms.extend(atoms_of(text, section, position, is_code, index, budget))
+    packing = Packing(window, size.min_tokens, size.overlap_tokens, mixing, lambda path: context_of(path)[1])
+    offsets = [index.before(atom.start) for atom in atoms]
+    for group in packing.groups(atoms, sections, index):
+        lead = lead_start(atoms, group.first, offsets, size.overlap_tokens)
+        start, end = atoms[group.first].start, atoms[group.end - 1].end
+        yield _Slice(atoms[lead].start, start, end, context_of(group.path)[0])
 
 
-def _join_small(sections: list[_Section], index: _TokenIndex, min_tokens: int, max_tokens: int) -> list[_Section]:
-    """Join a section that is too small to stand alone with the next one, under the headings that both share."""
-    joined: list[_Section] = []
-    for section in sections:
-        last = joined[-1] if joined else None
-        if (
-            last
-            and index.count(last.start, last.end) < min_tokens
-            and index.count(last.start, section.end) <= max_tokens
-        ):
-            both = zip(last.path, section.path, strict=False)
-            shared = tuple(title for title, _ in takewhile(lambda pair: pair[0] == pair[1], both))
-            joined[-1] = _Section(last.start, section.end, shared)
-        else:
-            joined.append(section)
-    return joined
+def _sections(document: CleanedDocument) -> tuple[list[Section], bool, float]:
+    """The document's sections, whether it is code, and what it costs to have two sections in a chunk."""
+    name = document.title.lower()
+    if document.category is DataCategory.POSTS:
+        return whole(document.text), False, 0.0
+    if document.category is DataCategory.ARTICLES or name.endswith(_MARKDOWN_FILES):
+        return markdown_sections(document.text), False, 0.7
+    if name.endswith(_PROSE_FILES):
+        return whole(document.text), False, 0.0
+    return code_sections(document.text, document.title), True, 0.45
 
 
 def _context(title: str, path: tuple[str, ...], token_starts: TokenStarts, max_tokens: int) -> str:
@@ -142,52 +104,33 @@ def _context(title: str, path: tuple[str, ...], token_starts: TokenStarts, max_t
     if len(token_starts(context)) > max_tokens and len(names) > 2:
         context = f"{names[0]} > {names[-1]}"
     starts = token_starts(context)
-    return context if len(starts) <= max_tokens else context[: starts[max_tokens]].rstrip()
+    return context if len(starts) <= max_tokens else context[: starts[max_tokens]].rstrip(" >")
 
 
-def _atoms(
-    text: str, span: Span, boundaries: tuple[re.Pattern[str], ...], index: _TokenIndex, budget: int
-) -> Iterator[Span]:
-    """Pieces that each fit the budget, cut at boundaries as strong as possible."""
-    start, end = span
-    if index.count(start, end) <= budget:
-        yield span
-    elif not boundaries:
-        while index.count(start, end) > budget:
-            cut = index.offset_after(start, budget)
-            yield start, cut
-            start = cut
-        yield start, end
-    else:
-        cuts = [match.end() for match in boundaries[0].finditer(text, start, end)]
-        for piece in pairwise(sorted({start, *cuts, end})):
-            yield from _atoms(text, piece, boundaries[1:], index, budget)
+def _fitting(
+    text: str, slices: Iterable[_Slice], token_starts: TokenStarts, window: int
+) -> Iterator[tuple[_Slice, int]]:
+    """The slices with their exact counts. A lead never reaches beyond the slice before."""
+    before = 0
+    for piece in slices:
+        for fitting, tokens in _fit(text, replace(piece, lead=max(piece.lead, before)), token_starts, window):
+            before = fitting.start
+            yield fitting, tokens
 
 
-def _pack(atoms: Iterable[Span], index: _TokenIndex, budget: int) -> list[Span]:
-    """Join neighbouring pieces while they fit the budget."""
-    packed: list[Span] = []
-    for start, end in atoms:
-        if packed and index.count(packed[-1][0], end) <= budget:
-            packed[-1] = (packed[-1][0], end)
-        else:
-            packed.append((start, end))
-    return packed
+def _fit(text: str, piece: _Slice, token_starts: TokenStarts, window: int) -> Iterator[tuple[_Slice, int]]:
+    """The slice with its exact count: without its lead, and then in halves, where it is too large after all.
 
-
-def _fit(
-    text: str, span: Span, context: str, token_starts: TokenStarts, max_tokens: int
-) -> Iterator[tuple[Span, str, int]]:
-    """The span with its exact count, in halves where it has more tokens alone than it had within the text.
-
-    That happens only where a cut went through a word: its parts can be more tokens than they were in the whole. An
-    extreme case is a word of over 100 characters, which WordPiece reads as one unknown token.
+    A part of a word can be more tokens than it was in the whole. An extreme case is a word of over 100 characters,
+    which WordPiece reads as one unknown token.
     """
-    start, end = span
-    tokens = len(token_starts(embedding_text(context, text[start:end])))
-    if tokens <= max_tokens or end - start < 2:
-        yield span, context, tokens
+    start, end, context = piece.start, piece.end, piece.context
+    tokens = len(token_starts(embedding_text(context, text[start:end], text[piece.lead : start])))
+    if tokens <= window or (end - start < 2 and piece.lead == start):
+        yield piece, tokens
+    elif piece.lead < start:
+        yield from _fit(text, _Slice(start, start, end, context), token_starts, window)
     else:
         middle = (start + end) // 2
         for half in ((start, middle), (middle, end)):
-            yield from _fit(text, half, context, token_starts, max_tokens)
+            yield from _fit(text, _Slice(half[0], *half, context), token_starts, window)

@@ -1,4 +1,4 @@
-r"""Cleaning: pure functions from text to text, listed by category in one table.
+r"""Cleaning: pure functions from text to text, by category.
 
 Noise goes, structure stays: headings, lists, code and punctuation carry meaning for an embedding model. What the
 handbook does here (`re.sub(r"[^\w\s.,!?]", " ", text)`) turns `C++` into `C` and code into words.
@@ -6,9 +6,12 @@ handbook does here (`re.sub(r"[^\w\s.,!?]", " ", text)`) turns `C++` into `C` an
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from llm_engineering.application.markdown import lines_of
+from llm_engineering.application.preprocessing.language import LanguageDetector, language_of
+from llm_engineering.application.preprocessing.page_lines import page_lines
+from llm_engineering.application.preprocessing.page_noise import Page, without_noise
 from llm_engineering.domain.documents import CleanedDocument, DataCategory, RawDocument
 
 # Bold, italic and script letters, the few of them that Unicode had before (U+2102 to U+2134), and full-width letters
@@ -19,20 +22,17 @@ _STYLED = re.compile(
     "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+"
 )
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LINE_ENDS = re.compile(r"\r\n?|\u2028|\u2029")
+_LINE_ENDS = re.compile(r"\r\n?|\u2028|\u2029|\u0085")
 _SPACES = re.compile("[\u00a0\u2000-\u200a\u202f]")
-_TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
-_BLANK_LINES = re.compile(r"\n{3,}")
-_DATA_URI = re.compile(r"!?\[[^\]]*\]\(data:[^)]*\)")
-_WORDLESS_IMAGE = re.compile(r"!\[\s*\]\([^)]*\)")
-# Buttons that stand alone on a line of a crawled page. Exact lines only: in a sentence the words are the author's.
-_BUTTONS = frozenset(
-    {
-        "subscribe", "sign in", "subscribesign in", "share", "share this post", "copy link", "copy to clipboard",
-        "open in app", "sign up", "listen", "follow", "read more", "leave a comment", "accept cookies",
-        "skip to content",
-    }
-)  # fmt: skip
+# Code in a line is matched first, so that it is left alone. An alternative text that is a file's name has no words.
+_WORDLESS = re.compile(
+    r"(?P<code>`[^`\n]+`)"
+    r"|!?\[[^\[\]\n]*\]\(data:[^)\[]*\)"
+    r"|!\[(?:(?:[^\w\[\]\n]|[\d_])*|[\w./-]+\.(?:avif|gif|jpe?g|png|svg|webp)"
+    r"|(?:img|image|photo|picture|screenshot)[\s\d_-]*)\]\([^)\[\n]*\)"
+    r"|(?<!!)\[\s*\]\([^)\[\n]*\)",
+    re.IGNORECASE,
+)
 
 
 def normalise_unicode(text: str) -> str:
@@ -43,45 +43,79 @@ def normalise_unicode(text: str) -> str:
 
 
 def drop_wordless_images(text: str) -> str:
-    """Remove images that have no words beside them, and images inlined as data."""
-    return _WORDLESS_IMAGE.sub("", _DATA_URI.sub("", text))
-
-
-def drop_buttons(text: str) -> str:
-    """Remove lines, outside code, that are nothing but the label of a button."""
-    kept = (line for line, is_code in lines_of(text) if is_code or line.strip(" #*_\n").casefold() not in _BUTTONS)
-    return "".join(kept)
+    """Remove images that have no words beside them, images inlined as data, and links around nothing."""
+    return "".join(line if is_code else _without_images(line) for line, is_code in lines_of(text))
 
 
 def tidy_blank_space(text: str) -> str:
-    """Drop spaces at line ends, more than one blank line in a row, and blank space around the text."""
-    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text)).strip()
+    """Outside code, drop spaces at line ends and all but one blank line in a row; and what is blank around the text."""
+    kept: list[str] = []
+    is_blank = True
+    for line, is_code in lines_of(text):
+        tidy = line if is_code else line.rstrip() + "\n"
+        if tidy != "\n" or not is_blank or is_code:
+            kept.append(tidy)
+        is_blank = tidy == "\n"
+    return "".join(kept).strip()
 
 
 def unify_line_ends(text: str) -> str:
-    """Turn CR LF into LF; every other character of code stays."""
-    return text.replace("\r\n", "\n")
+    """Turn CR LF and CR into LF; every other character of code stays."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-CLEANING: dict[DataCategory, tuple[Callable[[str], str], ...]] = {
-    DataCategory.ARTICLES: (normalise_unicode, drop_wordless_images, drop_buttons, tidy_blank_space),
-    DataCategory.POSTS: (normalise_unicode, tidy_blank_space),
-    DataCategory.REPOSITORIES: (unify_line_ends,),
+def clean(
+    raw: RawDocument, noise: Collection[str] = (), detect_language: LanguageDetector | None = None
+) -> CleanedDocument:
+    """The document with the text that is left of it; the text can be empty. Cleaning twice is cleaning once.
+
+    Args:
+        raw: the document as it was crawled.
+        noise: the lines that were learned of its site and that it has, see `site_noise.noise_of`.
+        detect_language: tells the language of a text; without it the document's own word is taken.
+    """
+    text = _CLEANING[raw.category](raw, noise)
+    return CleanedDocument(
+        id=raw.id,
+        category=raw.category,
+        platform=raw.platform,
+        link=raw.link,
+        author_id=raw.author_id,
+        author_full_name=raw.author_full_name,
+        title=" ".join(normalise_unicode(raw.title).split()),
+        text=text if text.strip() else "",
+        language=language_of(raw, text, detect_language),
+        published_at=raw.published_at,
+    )
+
+
+def _clean_article(raw: RawDocument, noise: Collection[str]) -> str:
+    """Again until nothing goes: what is taken out of a page can make neighbours of what is left."""
+    page, text, before = Page.of(raw, noise), normalise_unicode(raw.content), None
+    while text != before:
+        before = text
+        text = drop_wordless_images(text)
+        text = tidy_blank_space(without_noise(text, list(page_lines(text)), page))
+    return text
+
+
+def _clean_post(raw: RawDocument, noise: Collection[str]) -> str:  # noqa: ARG001 - posts have no page around them
+    return tidy_blank_space(normalise_unicode(raw.content))
+
+
+def _clean_code(raw: RawDocument, noise: Collection[str]) -> str:  # noqa: ARG001
+    return unify_line_ends(raw.content)
+
+
+_CLEANING: dict[DataCategory, Callable[[RawDocument, Collection[str]], str]] = {
+    DataCategory.ARTICLES: _clean_article,
+    DataCategory.POSTS: _clean_post,
+    DataCategory.REPOSITORIES: _clean_code,
 }
 
 
-def clean(document: RawDocument) -> CleanedDocument:
-    """The document with the text that is left of it; the text can be empty."""
-    text = document.content
-    for step in CLEANING[document.category]:
-        text = step(text)
-    return CleanedDocument(
-        id=document.id,
-        category=document.category,
-        platform=document.platform,
-        link=document.link,
-        author_id=document.author_id,
-        author_full_name=document.author_full_name,
-        title=" ".join(normalise_unicode(document.title).split()),
-        text=text if text.strip() else "",
-    )
+def _without_images(line: str) -> str:
+    """Once more for the link around an image: `[![](a.png)](b)` becomes `[](b)`."""
+    for _ in range(2 if "](" in line else 0):
+        line = _WORDLESS.sub(lambda match: match.group("code") or "", line)
+    return line

@@ -1,181 +1,202 @@
 """The feature pipeline: bring the vector store in line with the document store, and do no work twice.
 
-Documents are streamed; what is held in memory is one window of chunks and a hash a document. A window is sorted by
-length before it is embedded, so that a batch has little padding. Its writes are ordered for a kill at any moment:
-the documents marked as unfinished, the chunks, the removal of the old text's surplus chunks, the mark taken off.
+Documents are streamed; what is held in memory is one window of chunks and a state a document. A window is sorted by
+length before it is embedded, so that a batch has little padding.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from itertools import chain
 from uuid import UUID
 
-from llm_engineering.application.preprocessing.chunking import chunk
-from llm_engineering.application.preprocessing.cleaning import clean
-from llm_engineering.domain.batching import batched
-from llm_engineering.domain.chunks import Chunk, EmbeddedChunk, chunk_id
-from llm_engineering.domain.documents import CleanedDocument, DataCategory, FeatureState, RawDocument, text_hash
-from llm_engineering.domain.ports import DocumentStore, Embedder, Progress, VectorStore
-from llm_engineering.domain.reports import CategoryFeatures, FeatureReport, WriteCounts
+from llm_engineering.application.index_models import check_models
+from llm_engineering.application.preprocessing.engine import FeatureEngine, FeatureTask, Outcome
+from llm_engineering.application.preprocessing.feature_writer import FeatureWriter, Stages
+from llm_engineering.application.preprocessing.making import (
+    DOCUMENT_FAULTS,
+    DocumentFeatures,
+    FeatureMakers,
+    feature_hash,
+    prepare_document,
+)
+from llm_engineering.application.preprocessing.site_noise import learn, noise_of
+from llm_engineering.domain.documents import DataCategory, RawDocument
+from llm_engineering.domain.feature_reports import CategoryFeatures, FeatureReport
+from llm_engineering.domain.ports import Advance, DocumentStore, Progress, VectorStore
 
-# Raise it when cleaning or chunking changes what it makes: every document is then done anew.
-PREPROCESSING_VERSION = 1
 # Chunks that are held and sorted together.
 WINDOW_CHUNKS = 512
 
 
-@dataclass
-class _Window:
-    """Documents waiting to be embedded together."""
-
-    documents: list[tuple[CleanedDocument, FeatureState]] = field(default_factory=list)
-    stored_counts: dict[UUID, int] = field(default_factory=dict)
-    chunks: list[Chunk] = field(default_factory=list)
-
-
 class FeatureSync:
-    """One run over all categories. Use `sync_features`."""
+    """One run over all categories; `sync_features` and `reindex` are the ways to it.
 
-    def __init__(self, documents: DocumentStore, vectors: VectorStore, embedder: Embedder, progress: Progress) -> None:
+    `chosen` limits the run to these documents and does them whatever their state. When `stopped` says so, the run ends
+    early; the next one goes on from there. With an `engine` the work is done by that. `on_made` sees what is
+    made in this process, document by document.
+    """
+
+    def __init__(
+        self,
+        documents: DocumentStore,
+        vectors: VectorStore,
+        makers: FeatureMakers,
+        progress: Progress,
+        chosen: set[UUID] | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        engine: FeatureEngine | None = None,
+        on_made: Callable[[DocumentFeatures], None] | None = None,
+    ) -> None:
         self._documents = documents
         self._vectors = vectors
-        self._embedder = embedder
+        self._makers = makers
         self._progress = progress
-        self._seconds: Counter[str] = Counter()
-        # A run that finds nothing changed never asks for the model's dimension, and so never loads the model.
-        self._prepared = False
+        self._chosen = chosen
+        self._stopped = stopped
+        self._on_made = on_made
+        self._engine = engine
+        self._stages = Stages()
+        self._writer = FeatureWriter(vectors, makers, self._stages)
+        self._report = FeatureReport(embedding_model=makers.embedder.model_id)
+        self._window: list[DocumentFeatures] = []
 
-    def run(self, author_ids: Sequence[UUID] | None) -> FeatureReport:
+    def run(self, author_ids: Sequence[UUID] | None = None) -> FeatureReport:
         """Sync every category and report."""
         started = time.monotonic()
-        categories = {category.value: self._sync(category, author_ids) for category in DataCategory}
-        return FeatureReport(
-            embedding_model=self._embedder.model_id,
-            categories=categories,
-            seconds=time.monotonic() - started,
-            seconds_by_stage=dict(self._seconds),
-        )
+        is_whole = author_ids is None and self._chosen is None
+        self._noise = self._learn_noise() if is_whole else self._documents.site_noise()
+        with self._stages.timed("load"):
+            self._states = self._vectors.feature_states()
+        self._report.categories = {category: CategoryFeatures() for category in DataCategory}
+        if self._engine:
+            self._sync_by(self._engine, author_ids)
+        else:
+            for category in DataCategory:
+                self._sync(category, author_ids)
+        if self._chosen is None and not self._stopped():
+            self._remove_vanished()
+        self._writer.finish()
+        self._report.seconds = time.monotonic() - started
+        self._report.seconds_by_stage = self._stages.seconds
+        return self._report
 
-    def _sync(self, category: DataCategory, author_ids: Sequence[UUID] | None) -> CategoryFeatures:
-        report = CategoryFeatures()
-        with self._timed("load"):
-            states = self._vectors.feature_states(category)
-        window = _Window()
-        total = self._documents.count(category, author_ids)
+    def _learn_noise(self) -> dict[str, list[str]]:
+        """Learn which lines repeat on the pages of a site, and remember it for those who see one page at a time."""
+        with self._stages.timed("learn noise"):
+            learned = learn(self._documents.stream(DataCategory.ARTICLES))
+            known = self._documents.site_noise()
+            news = {site: lines for site, lines in learned.items() if known.get(site, []) != lines}
+            # What was learned of a site that is no more must not stay: it may be the words of someone forgotten.
+            self._documents.save_site_noise(news | {site: [] for site in known.keys() - learned.keys()})
+        return learned
+
+    def _sync(self, category: DataCategory, author_ids: Sequence[UUID] | None) -> None:
+        total = len(self._chosen) if self._chosen is not None else self._documents.count(category, author_ids)
         with self._progress.task(f"Features of {category}", total=total) as advance:
-            for raw in self._documents.stream(category, author_ids):
-                expected = feature_hash(raw, self._embedder)
-                stored = states.get(raw.id)
-                if stored and stored.feature_hash == expected:
-                    report.documents.unchanged += 1
-                    advance(1)
-                    continue
-                report.documents += WriteCounts(changed=1) if stored else WriteCounts(new=1)
-                self._prepare(raw, expected, stored, window, report)
-                if len(window.chunks) >= WINDOW_CHUNKS:
-                    states |= self._write(category, window, advance)
-                    window = _Window()
-            states |= self._write(category, window, advance)
-        report.removed = self._remove_vanished(category, states)
-        return report
+            for raw in self._to_do(category, author_ids, advance):
+                self._prepare(raw)
+                if sum(len(item.chunks) for item in self._window) >= WINDOW_CHUNKS:
+                    self._write(advance)
+            self._write(advance)
 
-    def _prepare(
-        self, raw: RawDocument, expected: str, stored: FeatureState | None, window: _Window, report: CategoryFeatures
-    ) -> None:
+    def _sync_by(self, engine: FeatureEngine, author_ids: Sequence[UUID] | None) -> None:
+        """All categories at once, for an engine takes long to start."""
+        total = sum(self._documents.count(category, author_ids) for category in DataCategory)
+        with self._progress.task("Features", total=total) as advance:
+            to_do = chain.from_iterable(self._to_do(category, author_ids, advance) for category in DataCategory)
+            tasks = (FeatureTask(raw, noise_of(raw, self._noise), self._states.get(raw.id)) for raw in to_do)
+            for result in engine.run(tasks, self._vectors, self._stages):
+                self._stages.add(result.seconds)
+                for outcome in result.outcomes:
+                    self._note(outcome)
+                if self._on_made:
+                    for item in result.items:
+                        self._on_made(item)
+                advance(len(result.outcomes))
+
+    def _note(self, outcome: Outcome) -> None:
+        if outcome.state is None:
+            self._report.fail(self._report.categories[outcome.category], outcome.link, outcome.failure)
+            return
+        self._count(outcome.category, outcome.document_id, outcome.state.chunk_count, outcome.characters)
+        self._states[outcome.document_id] = outcome.state
+
+    def _to_do(
+        self, category: DataCategory, author_ids: Sequence[UUID] | None, advance: Advance
+    ) -> Iterator[RawDocument]:
+        """The category's documents that are not up to date."""
+        report = self._report.categories[category]
+        for raw in self._documents.stream(category, author_ids):
+            if self._stopped():
+                return
+            if self._chosen is not None and raw.id not in self._chosen:
+                continue
+            state = self._states.get(raw.id)
+            expected = feature_hash(raw, self._makers, noise_of(raw, self._noise))
+            if self._chosen is None and state and state.feature_hash == expected:
+                report.unchanged += 1
+                advance(1)
+                continue
+            yield raw
+
+    def _prepare(self, raw: RawDocument) -> None:
         """Clean and chunk one document into the window."""
-        if not self._prepared:
-            with self._timed("load model"):
-                self._vectors.prepare(self._embedder.dimension)
-            self._prepared = True
-        with self._timed("clean"):
-            cleaned = clean(raw)
-        with self._timed("chunk"):
-            chunks = chunk(cleaned, self._embedder.token_starts, self._embedder.max_tokens)
+        if not self._window:
+            self._writer.prepare()
+        try:
+            with self._stages.timed("clean and chunk"):
+                item = prepare_document(raw, self._makers, noise_of(raw, self._noise))
+        except DOCUMENT_FAULTS as error:
+            self._report.fail(self._report.categories[raw.category], raw.link, f"{type(error).__name__}: {error}")
+            return
+        self._count(raw.category, raw.id, len(item.chunks), len(item.cleaned.text))
+        self._window.append(item)
+        if self._on_made:
+            self._on_made(item)
+
+    def _count(self, category: DataCategory, document_id: UUID, chunks: int, characters: int) -> None:
+        report = self._report.categories[category]
+        if document_id in self._states:
+            report.changed += 1
+        else:
+            report.new += 1
         report.empty += not chunks
-        report.characters += len(cleaned.text)
-        report.chunks_embedded += len(chunks)
-        window.documents.append((cleaned, FeatureState(feature_hash=expected, chunk_count=len(chunks))))
-        window.stored_counts[cleaned.id] = stored.chunk_count if stored else 0
-        window.chunks.extend(chunks)
+        report.characters += characters
+        report.chunks_embedded += chunks
 
-    def _write(
-        self, category: DataCategory, window: _Window, advance: Callable[[float], None]
-    ) -> dict[UUID, FeatureState]:
-        """Embed and store a window; returns the states that its documents have now."""
-        if not window.documents:
-            return {}
-        unfinished = [
-            (
-                cleaned,
-                FeatureState(feature_hash="", chunk_count=max(state.chunk_count, window.stored_counts[cleaned.id])),
-            )
-            for cleaned, state in window.documents
-        ]
-        surplus = [
-            chunk_id(cleaned.id, index)
-            for cleaned, state in window.documents
-            for index in range(state.chunk_count, window.stored_counts[cleaned.id])
-        ]
-        with self._timed("load"):
-            self._vectors.upsert_documents(category, unfinished)
-        for batch in _length_sorted_batches(window.chunks, self._embedder.batch_size):
-            with self._timed("embed"):
-                vectors = self._embedder.embed([chunk.embedding_text for chunk in batch])
-            with self._timed("load"):
-                self._vectors.upsert_chunks(category, _embedded(batch, vectors, self._embedder.model_id))
-            advance(len(batch) / len(window.chunks) * len(window.documents))
-        with self._timed("load"):
-            self._vectors.delete_chunks(category, surplus)
-            self._vectors.upsert_documents(category, window.documents)
-        if not window.chunks:
-            advance(len(window.documents))
-        return {cleaned.id: state for cleaned, state in window.documents}
+    def _write(self, advance: Advance) -> None:
+        self._writer.write(self._window, self._states, advance)
+        self._states |= {item.cleaned.id: item.state for item in self._window}
+        self._window = []
 
-    def _remove_vanished(self, category: DataCategory, states: dict[UUID, FeatureState]) -> int:
+    def _remove_vanished(self) -> None:
         """Delete what was taken out of the document store, whoever's it was."""
-        vanished = states.keys() - set(self._documents.ids(category))
-        chunks = [chunk_id(id_, index) for id_ in vanished for index in range(states[id_].chunk_count)]
-        with self._timed("load"):
-            self._vectors.delete_chunks(category, chunks)
-            self._vectors.delete_documents(category, list(vanished))
-        return len(vanished)
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self._seconds[stage] += time.perf_counter() - started  # type: ignore[assignment]
+        vanished = dict(self._states)
+        for category in DataCategory:
+            for id_ in self._documents.ids(category):
+                vanished.pop(id_, None)
+        self._writer.remove(vanished)
+        for state in vanished.values():
+            self._report.categories[state.category].removed += 1
 
 
 def sync_features(
     documents: DocumentStore,
     vectors: VectorStore,
-    embedder: Embedder,
+    makers: FeatureMakers,
     progress: Progress,
     author_ids: Sequence[UUID] | None = None,
+    engine: FeatureEngine | None = None,
+    on_made: Callable[[DocumentFeatures], None] | None = None,
 ) -> FeatureReport:
     """Clean, chunk and embed what is new or changed, and remove what vanished.
 
-    `author_ids` limits what is computed, not what is removed. Raises ModelMismatchError when the chunks stored have
-    another dimension than the model's vectors.
+    `author_ids` limits what is computed, not what is removed. A document that cannot be cleaned or cut is reported, and
+    the others go on. A run that finds nothing changed does not load the model. Without an `engine` all is done in this
+    process, and `on_made` sees each document's features.
+
+    Raises:
+        ModelMismatchError: the index was made by other models; the message has the command that makes a new one.
     """
-    return FeatureSync(documents, vectors, embedder, progress).run(author_ids)
-
-
-def feature_hash(raw: RawDocument, embedder: Embedder) -> str:
-    """Hash of all that a document's features depend on: its content, its author, the code and the model."""
-    return text_hash(raw.content_hash, raw.author_full_name, str(PREPROCESSING_VERSION), embedder.model_id)
-
-
-def _length_sorted_batches(chunks: Sequence[Chunk], size: int) -> Iterator[list[Chunk]]:
-    """Longest first: memory has its peak at once, and a batch has little padding."""
-    return batched(sorted(chunks, key=lambda chunk: chunk.token_count, reverse=True), size)
-
-
-def _embedded(chunks: Sequence[Chunk], vectors: Sequence[list[float]], model_id: str) -> list[EmbeddedChunk]:
-    return [
-        EmbeddedChunk(chunk=chunk, vector=vector, model_id=model_id)
-        for chunk, vector in zip(chunks, vectors, strict=True)
-    ]
+    check_models(vectors.active(), makers.embedder, makers.sparse)
+    return FeatureSync(documents, vectors, makers, progress, engine=engine, on_made=on_made).run(author_ids)

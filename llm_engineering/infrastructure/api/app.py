@@ -10,9 +10,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.exceptions import HTTPException
 
+from llm_engineering.domain.answers import Answer
 from llm_engineering.domain.errors import DependencyUnavailableError, InvalidInputError, MoodSwarmError
 from llm_engineering.domain.ports import Twin
-from llm_engineering.domain.queries import MAX_QUERY_CHARACTERS, MAX_RESULTS, Answer, Query
+from llm_engineering.domain.queries import MAX_QUERY_CHARACTERS, MAX_RESULTS, Query
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +27,15 @@ class RagRequest(BaseModel):
 
     query: Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
     author: str | None = Field(
-        default=None, description="Full name of the author whose texts to search; all by default."
+        default=None,
+        description="Full name of the author whose texts to search; by default whom the question names, else all.",
     )
-    limit: int = Field(default=3, ge=1, le=MAX_RESULTS, description="How many sources.")
+    limit: int = Field(
+        default=3,
+        ge=1,
+        le=MAX_RESULTS,
+        description="At most how many passages to find; neighbouring ones become one source.",
+    )
 
 
 class Health(BaseModel):

@@ -1,10 +1,12 @@
-"""The document store in MongoDB: `users`, a collection a category, `sources` and `etl_runs`."""
+"""The document store in MongoDB: `users`, a collection a category, `sources`, `etl_runs` and `site_noise`."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from threading import Lock
 from uuid import UUID
 
+from pydantic import ValidationError
 from pymongo import ASCENDING, MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
@@ -13,11 +15,13 @@ from llm_engineering.domain.batching import BATCH_SIZE
 from llm_engineering.domain.documents import Author, DataCategory, RawDocument
 from llm_engineering.domain.reports import DocumentCount, EtlReport, WriteCounts
 from llm_engineering.domain.sources import SourceState
-from llm_engineering.infrastructure.db import mongo_aliases, mongo_forget
+from llm_engineering.infrastructure.db import mongo_aliases, mongo_forget, mongo_noise
 from llm_engineering.infrastructure.db.mongo_errors import redacted, translated
 from llm_engineering.infrastructure.db.mongo_records import Collections, Record, document_from, prepare
 from llm_engineering.infrastructure.db.mongo_sources import SourceRecords
 from llm_engineering.infrastructure.db.mongo_upsert import upsert
+
+logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5
 USERS = mongo_forget.USERS
@@ -72,15 +76,25 @@ class MongoDocumentStore:
                 page = list(self._collection(category).find(selection).sort("_id", ASCENDING).limit(BATCH_SIZE))
             if not page:
                 return
-            for record in page:
-                yield document_from(record)
+            yield from _readable(page, category)
             last = page[-1]["_id"]
 
     def ids(self, category: DataCategory) -> Iterator[UUID]:
         """The ids of the category's documents."""
         with translated(self._where):
-            for record in self._collection(category).find({}, {"_id": 1}):
-                yield UUID(record["_id"])
+            for record in self._collection(category).find({"_id": {"$type": "string"}}, {"_id": 1}):
+                with suppress(ValueError):  # what another program has stored there is no document
+                    yield UUID(record["_id"])
+
+    def site_noise(self) -> dict[str, list[str]]:
+        """Lines that repeat from page to page, by site."""
+        with translated(self._where):
+            return mongo_noise.read(self._database)
+
+    def save_site_noise(self, noise: dict[str, list[str]]) -> None:
+        """Remember the lines of these sites; a site without any is forgotten, other sites stay as they are."""
+        with translated(self._where):
+            mongo_noise.save(self._database, noise)
 
     def count(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> int:
         """How many documents the category has, of these authors or of all."""
@@ -178,6 +192,16 @@ class MongoDocumentStore:
     def _source_records(self) -> SourceRecords:
         self._collections()
         return SourceRecords(self._database)
+
+
+def _readable(records: Iterable[Record], category: DataCategory) -> Iterator[RawDocument]:
+    """The documents of the records; one that is malformed, by another program's hand, must not stop a whole run."""
+    for record in records:
+        try:
+            yield document_from(record)
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors(include_url=False))
+            logger.warning("The record %s in %s is malformed and left out: %s.", record["_id"], category, fields)
 
 
 def _by_authors(author_ids: Sequence[UUID] | None) -> Record:

@@ -11,11 +11,12 @@ from llm_engineering.domain.batching import BATCH_SIZE, batched
 from llm_engineering.domain.documents import DataCategory
 from llm_engineering.domain.errors import InvalidInputError
 from llm_engineering.domain.links import canonical_link, canonical_repository_link, identity, without_credentials
+from llm_engineering.infrastructure.db import mongo_noise
 from llm_engineering.infrastructure.db.mongo_records import Collections, Record
 from llm_engineering.infrastructure.db.mongo_sources import RUNS, SOURCES
 
 USERS = "users"
-_LINKS = {"link": 1, "source": 1, "canonical_link": 1, "aliases": 1}
+_LINKS = {"link": 1, "platform": 1, "source": 1, "canonical_link": 1, "aliases": 1}
 # What stands between a root and the path of a file in the file's link: on a disk, and on hosts of repositories.
 _FILE_PATHS = ("/", "/blob/HEAD/", "/-/blob/HEAD/", "/src/branch/HEAD/", "/src/HEAD/")
 _SOURCE_FIELDS = ("source", "aliases.source")
@@ -37,6 +38,8 @@ class _Traces:
 
 def forget_author(database: Database[Record], collections: Collections, author_id: UUID) -> dict[str, int]:
     """Erase the author's documents, source states and runs; the name last, so that it can be given once more."""
+    for collection in collections.values():
+        mongo_noise.forget(database, collection.find({"author_id": str(author_id)}, _LINKS))
     parts = [*collections.values(), database[SOURCES], database[RUNS]]
     removed = {part.name: part.delete_many({"author_id": str(author_id)}).deleted_count for part in parts}
     removed[USERS] = database[USERS].delete_one({"_id": str(author_id)}).deleted_count
@@ -65,6 +68,7 @@ def forget_link(database: Database[Record], collections: Collections, link: str)
         SOURCES: _delete_states(database, traces.further),
     }
     for category, collection in collections.items():
+        mongo_noise.forget(database, traces.documents[category].values())
         removed[collection.name] = 0
         for batch in batched(traces.documents[category], BATCH_SIZE):
             removed[collection.name] += collection.delete_many({"_id": {"$in": batch}}).deleted_count

@@ -1,246 +1,224 @@
-"""The vector store in Qdrant: for each category `cleaned_*`, without vectors, and `embedded_*`, with a dense one.
+"""The vector store in Qdrant: cleaned documents, without vectors, and their chunks, with a dense and a sparse one.
 
 The same adapter serves a server, a cluster and the embedded engine (`infrastructure/local/qdrant_engine.py`).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from qdrant_client import QdrantClient, models
-from qdrant_client.common.client_exceptions import QdrantException
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+from qdrant_client.http.models import QueryResponse  # `models` has another one of this name
 
 from llm_engineering.domain.batching import batched
 from llm_engineering.domain.chunks import EmbeddedChunk, Vector
-from llm_engineering.domain.documents import CleanedDocument, DataCategory, FeatureState
-from llm_engineering.domain.errors import DependencyUnavailableError, ModelMismatchError
+from llm_engineering.domain.documents import CleanedDocument, DataCategory
+from llm_engineering.domain.errors import ModelMismatchError
+from llm_engineering.domain.features import FeatureState, IndexSpec, StoredChunk
 from llm_engineering.domain.links import without_credentials
 from llm_engineering.domain.queries import RetrievedChunk
+from llm_engineering.domain.retrieval import SearchRequest
+from llm_engineering.infrastructure.db.qdrant_access import BATCH, IndexPoints
+from llm_engineering.infrastructure.db.qdrant_errors import translated
+from llm_engineering.infrastructure.db.qdrant_indexes import CHUNKS, DOCUMENTS, CollectionLayout, Indexes, mismatch
+from llm_engineering.infrastructure.db.qdrant_points import (
+    DENSE,
+    chunk_point,
+    document_point,
+    matches,
+    query,
+    retrieved,
+)
+from llm_engineering.infrastructure.db.qdrant_protocol import PointsClient
 
-DENSE = "dense"
 TIMEOUT_SECONDS = 30
-_PAGE = 1000
-_DELETE_BATCH = 1000
 
 
 class QdrantVectorStore:
-    """Implements `VectorStore` on a client of a server or of the embedded engine."""
+    """Implements `VectorStore` on a client of a server or of the embedded engine.
 
-    def __init__(self, client: QdrantClient, where: str) -> None:
+    `tidy` is what the engine does when it is told to flush; `bound` is the index of a generation.
+    """
+
+    def __init__(
+        self,
+        client: PointsClient,
+        where: str,
+        layout: CollectionLayout,
+        tidy: Callable[[], None] | None = None,
+        bound: IndexSpec | None = None,
+    ) -> None:
         self._client = client
         self._where = where
-        self._existing: set[str] = set()
+        self._layout = layout
+        self._tidy = tidy
+        self._bound = bound
+        self._indexes = Indexes(client, layout)
+        self._points = IndexPoints(client, where, self._indexes, bound)
 
-    def prepare(self, dimension: int) -> None:
-        """Create the collections that are missing.
+    def active(self) -> IndexSpec | None:
+        """What the index that this store searches was made by. It is asked until there is one, and then no more."""
+        if self._bound is None:
+            return self._points.spec()
+        with translated(self._where):
+            return self._indexes.active()
+
+    def prepare(self, spec: IndexSpec) -> None:
+        """Create what is missing, and delete what an activation that was killed has left over.
 
         Raises:
-            ModelMismatchError: the stored vectors have another dimension.
+            ModelMismatchError: the index was made by other models.
         """
-        with self._translated():
-            for category in DataCategory:
-                if not self._exists(_cleaned(category)):
-                    self._client.create_collection(_cleaned(category), vectors_config={})
-                if not self._exists(_embedded(category)):
-                    vectors = {DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)}
-                    self._client.create_collection(_embedded(category), vectors_config=vectors)
-                self._check_dimension(_embedded(category), dimension)
+        with translated(self._where):
+            stored = self._bound or self._indexes.active()
+            if stored is not None and stored != spec:
+                raise mismatch(stored, spec)
+            self._indexes.create(spec)
+            if self._bound is None:
+                self._indexes.serve(spec)
+                self._indexes.delete_left_over(spec)
+                self._indexes.delete_earlier()
+                self._points.follow(spec)
 
-    def feature_states(self, category: DataCategory) -> dict[UUID, FeatureState]:
-        """How far the features of each stored document are, by its id."""
-        payload = ["feature_hash", "chunk_count"]
-        return {
-            UUID(str(record.id)): FeatureState.model_validate(record.payload)
-            for record in self._scroll(_cleaned(category), payload)
-        }
+    def generation(self, spec: IndexSpec) -> "QdrantVectorStore":
+        """The index of these models, created where it is missing; it closes with this store."""
+        with translated(self._where):
+            self._indexes.create(spec)
+        return QdrantVectorStore(self._client, self._where, self._layout, self._tidy, spec)
 
-    def upsert_documents(
-        self, category: DataCategory, documents: Sequence[tuple[CleanedDocument, FeatureState]]
-    ) -> None:
+    def activate(self, spec: IndexSpec) -> None:
+        """Let searches see this index from now on, and delete all others."""
+        with translated(self._where):
+            self._indexes.create(spec)
+            self._indexes.serve(spec)
+            self._points.follow(spec)
+            self._indexes.delete_others(spec)
+
+    def feature_states(self, document_ids: Sequence[UUID] | None = None) -> dict[UUID, FeatureState]:
+        """How far the features of stored documents are, by their ids: of all, or of those that are asked for."""
+        fields = ["feature_hash", "chunk_count", "category"]
+        if document_ids is None:
+            records = self._points.scroll(DOCUMENTS, fields)
+        else:
+            records = iter(self._points.retrieve(DOCUMENTS, document_ids, with_payload=fields, with_vectors=False))
+        return {UUID(str(record.id)): FeatureState.model_validate(record.payload) for record in records}
+
+    def upsert_documents(self, documents: Sequence[tuple[CleanedDocument, FeatureState]]) -> None:
         """Write cleaned documents with the state of their features."""
-        points = [
-            models.PointStruct(
-                id=str(document.id),
-                vector={},
-                payload={**document.model_dump(mode="json", exclude={"id"}), **state.model_dump()},
-            )
-            for document, state in documents
-        ]
-        self._upsert(_cleaned(category), points)
+        self._points.upsert(DOCUMENTS, [document_point(document, state) for document, state in documents])
 
-    def upsert_chunks(self, category: DataCategory, chunks: Sequence[EmbeddedChunk]) -> None:
-        """Write chunks with their vectors."""
-        points = [
-            models.PointStruct(id=str(item.chunk.id), vector={DENSE: item.vector}, payload=_payload(item))
-            for item in chunks
-        ]
-        self._upsert(_embedded(category), points)
+    def upsert_chunks(self, chunks: Sequence[EmbeddedChunk]) -> None:
+        """Write chunks with their vectors.
 
-    def delete_chunks(self, category: DataCategory, chunk_ids: Sequence[UUID]) -> None:
-        """Delete chunks; ids that are not there do not matter."""
-        self._delete(_embedded(category), chunk_ids)
-
-    def delete_documents(self, category: DataCategory, document_ids: Sequence[UUID]) -> None:
-        """Delete cleaned documents; their chunks stay."""
-        self._delete(_cleaned(category), document_ids)
-
-    def search(
-        self,
-        vectors: Sequence[Vector],
-        categories: Sequence[DataCategory],
-        limit: int,
-        author_id: UUID | None = None,
-    ) -> list[list[RetrievedChunk]]:
-        """For each vector the `limit` nearest chunks of all categories; a request a collection, merged by score."""
-        author = models.FieldCondition(key="author_id", match=models.MatchValue(value=str(author_id)))
-        requests = [
-            models.QueryRequest(
-                query=vector,
-                using=DENSE,
-                limit=limit,
-                filter=models.Filter(must=[author]) if author_id else None,
-                with_payload=True,
-            )
-            for vector in vectors
-        ]
-        found: list[list[RetrievedChunk]] = [[] for _ in vectors]
-        with self._translated():
-            for category in categories:
-                if not self._exists(_embedded(category)):
-                    continue
-                self._check_dimension(_embedded(category), len(vectors[0]))
-                for results, response in zip(
-                    found, self._client.query_batch_points(_embedded(category), requests), strict=True
-                ):
-                    results.extend(_retrieved(point) for point in response.points)
-        return [sorted(results, key=lambda chunk: chunk.score, reverse=True)[:limit] for results in found]
-
-    def forget(
-        self, category: DataCategory, *, author_id: UUID | None = None, document_ids: Sequence[UUID] = ()
-    ) -> dict[str, int]:
-        """Erase the points of the author, or of the documents; returns how many went, by collection.
-
-        Chunks are found by what they say of themselves, not by the counts in the cleaned documents, and go first.
+        Raises:
+            ModelMismatchError: a vector has another length than the index's.
         """
-        author: list[models.Condition] = [_matches("author_id", [author_id])] if author_id else []
-        batches = list(batched(document_ids, _DELETE_BATCH))
-        of_chunks = [*author, *(_matches("document_id", batch) for batch in batches)]
-        of_documents = [*author, *(models.HasIdCondition(has_id=[str(id_) for id_ in batch]) for batch in batches)]
-        return {
-            _embedded(category): self._erase(_embedded(category), of_chunks),
-            _cleaned(category): self._erase(_cleaned(category), of_documents),
-        }
+        spec = self._points.spec_to_write()
+        for item in chunks:
+            _check_dimension(spec, item.vector)
+        self._points.upsert(CHUNKS, [chunk_point(item) for item in chunks])
 
-    def count_chunks(self, category: DataCategory) -> int:
-        """How many chunks the category has."""
-        with self._translated():
-            name = _embedded(category)
-            return self._client.count(name, exact=True).count if self._exists(name) else 0
+    def delete_chunks(self, chunk_ids: Sequence[UUID]) -> None:
+        """Delete chunks; ids that are not there do not matter."""
+        self._points.delete(CHUNKS, chunk_ids)
+
+    def delete_documents(self, document_ids: Sequence[UUID]) -> None:
+        """Delete cleaned documents; their chunks stay."""
+        self._points.delete(DOCUMENTS, document_ids)
+
+    def stored_chunks(self) -> Iterator[StoredChunk]:
+        """All chunks, page by page."""
+        for record in self._points.scroll(CHUNKS, ["document_id", "index"]):
+            yield StoredChunk.model_validate({**(record.payload or {}), "id": record.id})
+
+    def chunks(self, chunk_ids: Sequence[UUID]) -> list[RetrievedChunk]:
+        """Those of the chunks that are there."""
+        records = self._points.retrieve(CHUNKS, chunk_ids, with_payload=True, with_vectors=False)
+        return [retrieved(record) for record in records]
+
+    def vectors(self, chunk_ids: Sequence[UUID]) -> dict[UUID, Vector]:
+        """The dense vectors of those of the chunks that are there; Qdrant has made them unit vectors."""
+        records = self._points.retrieve(CHUNKS, chunk_ids, with_payload=False, with_vectors=[DENSE])
+        found: dict[UUID, Any] = {UUID(str(record.id)): record.vector for record in records}
+        return {id_: list(vectors[DENSE]) for id_, vectors in found.items()}
+
+    def search(self, request: SearchRequest) -> list[list[RetrievedChunk]]:
+        """All wordings in one call; an empty store gives empty lists.
+
+        Raises:
+            ModelMismatchError: a dense vector has another length than the index's, or another index was activated
+                since this store was opened.
+        """
+        spec = self._points.spec()
+        queries = [query(vectors, request) for vectors in request.queries]
+        asked = [item for item in queries if item is not None]
+        if spec is None or not asked:
+            return [[] for _ in queries]
+        for vectors in request.queries:
+            if vectors.dense is not None:
+                _check_dimension(spec, vectors.dense)
+        none: list[QueryResponse] = []
+        answers = iter(self._points.read(CHUNKS, partial(self._client.query_batch_points, requests=asked), none))
+        found = [next(answers, None) if item is not None else None for item in queries]
+        return [_ranked(answer.points) if answer else [] for answer in found]
+
+    def forget(self, *, author_id: UUID | None = None, document_ids: Sequence[UUID] = ()) -> dict[str, int]:
+        """Erase the points of the author, or of the documents, in every index; returns how many went, by collection.
+
+        Chunks are found by what they say of themselves, not by the counts in the cleaned documents, and go first. What
+        is left of an earlier layout goes as a whole.
+        """
+        author: list[models.Condition] = [matches("author_id", [author_id])] if author_id else []
+        batches = list(batched(document_ids, BATCH))
+        of_chunks = [*author, *(matches("document_id", batch) for batch in batches)]
+        of_documents = [*author, *(models.HasIdCondition(has_id=[str(id_) for id_ in batch]) for batch in batches)]
+        removed = {
+            CHUNKS: self._points.erase(CHUNKS, of_chunks),
+            DOCUMENTS: self._points.erase(DOCUMENTS, of_documents),
+        }
+        with translated(self._where):
+            self._indexes.delete_earlier()
+        return removed
+
+    def count_chunks(self, category: DataCategory | None = None) -> int:
+        """How many chunks there are, of the category or in all."""
+        chosen = models.Filter(must=[matches("category", [category.value])]) if category else None
+        return self._points.read(
+            CHUNKS, lambda name: self._client.count(name, count_filter=chosen, exact=True).count, 0
+        )
+
+    def flush(self) -> None:
+        """Let the embedded engine tidy up; a server does so by itself."""
+        if self._tidy:
+            with translated(self._where):
+                self._tidy()
 
     def ping(self) -> None:
         """Raises DependencyUnavailableError when Qdrant does not answer."""
-        with self._translated():
+        with translated(self._where):
             self._client.get_collections()
 
     def close(self) -> None:
         """Close the client; the embedded store is free for another process then."""
         self._client.close()
 
-    def _exists(self, collection: str) -> bool:
-        if collection not in self._existing and self._client.collection_exists(collection):
-            self._existing.add(collection)
-        return collection in self._existing
 
-    def _check_dimension(self, collection: str, dimension: int) -> None:
-        configured = self._client.get_collection(collection).config.params.vectors
-        stored = configured[DENSE].size if isinstance(configured, dict) and DENSE in configured else None
-        if stored != dimension:
-            raise ModelMismatchError(
-                f"{collection} holds vectors of dimension {stored}, the embedding model makes {dimension}. Set "
-                "TEXT_EMBEDDING_MODEL_ID back, or delete the collections cleaned_* and embedded_* (embedded: "
-                "`python -m tools.local_stack reset --only qdrant`) and run the feature pipeline again."
-            )
-
-    def _scroll(self, collection: str, payload: list[str]) -> Iterator[models.Record]:
-        offset = None
-        with self._translated():
-            if not self._exists(collection):
-                return
-            while True:
-                records, offset = self._client.scroll(
-                    collection, limit=_PAGE, offset=offset, with_payload=payload, with_vectors=False
-                )
-                yield from records
-                if offset is None:
-                    return
-
-    def _upsert(self, collection: str, points: list[models.PointStruct]) -> None:
-        if points:
-            with self._translated():
-                self._client.upsert(collection, points, wait=True)
-
-    def _delete(self, collection: str, ids: Sequence[UUID]) -> None:
-        with self._translated():
-            for batch in batched(ids, _DELETE_BATCH):
-                self._client.delete(collection, models.PointIdsList(points=[str(id_) for id_ in batch]), wait=True)
-
-    def _erase(self, collection: str, conditions: Sequence[models.Condition]) -> int:
-        """Delete what meets one of the conditions; returns how many points did."""
-        erased = 0
-        with self._translated():
-            for condition in conditions if self._exists(collection) else ():
-                chosen = models.Filter(must=[condition])
-                erased += self._client.count(collection, count_filter=chosen, exact=True).count
-                self._client.delete(collection, models.FilterSelector(filter=chosen), wait=True)
-        return erased
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (ResponseHandlingException, UnexpectedResponse, ApiException, QdrantException) as error:
-            status = getattr(error, "status_code", None)
-            if status in (401, 403):
-                reason = "refused the key. Check QDRANT_APIKEY."
-            elif status:
-                reason = f"answered with status {status}."
-            else:
-                reason = "does not answer. Start it, or mend QDRANT_DATABASE_HOST or QDRANT_CLOUD_URL."
-            raise DependencyUnavailableError(f"Qdrant at {self._where} {reason}") from error
+def _ranked(points: Sequence[models.ScoredPoint]) -> list[RetrievedChunk]:
+    """Best first. Fused ranks tie often, and the engine leaves the order of ties to chance."""
+    return sorted((retrieved(point) for point in points), key=lambda chunk: (-chunk.score, chunk.id))
 
 
-def connect(url: str, api_key: str | None) -> QdrantVectorStore:
+def connect(url: str, api_key: str | None, layout: CollectionLayout) -> QdrantVectorStore:
     """A store on a Qdrant server or cluster. Nothing is sent yet."""
     # The client would ask the server for its version at once, and only warn when nobody answers.
     client = QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT_SECONDS, check_compatibility=False)
-    return QdrantVectorStore(client, without_credentials(url))
+    return QdrantVectorStore(client, without_credentials(url), layout)
 
 
-def _cleaned(category: DataCategory) -> str:
-    return f"cleaned_{category.value}"
-
-
-def _embedded(category: DataCategory) -> str:
-    return f"embedded_{category.value}"
-
-
-def _matches(key: str, ids: Sequence[UUID]) -> models.FieldCondition:
-    return models.FieldCondition(key=key, match=models.MatchAny(any=[str(id_) for id_ in ids]))
-
-
-def _payload(item: EmbeddedChunk) -> dict[str, Any]:
-    chunk = item.chunk
-    return {
-        **chunk.document.model_dump(mode="json", exclude={"id", "text"}),
-        "document_id": str(chunk.document.id),
-        "index": chunk.index,
-        "text": chunk.text,
-        "context": chunk.context,
-        "embedding_model": item.model_id,
-    }
-
-
-def _retrieved(point: models.ScoredPoint) -> RetrievedChunk:
-    return RetrievedChunk.model_validate({**(point.payload or {}), "id": point.id, "score": point.score})
+def _check_dimension(spec: IndexSpec, vector: Vector) -> None:
+    if len(vector) != spec.dimension:
+        raise ModelMismatchError(
+            f"The features were made by {spec.describe()}, and the vector has {len(vector)} dimensions. Make them anew "
+            "with `python -m tools.features --reindex`, or set TEXT_EMBEDDING_MODEL_ID back."
+        )

@@ -12,10 +12,11 @@ PARTS = ("mongodb", "qdrant", "zenml")
 
 
 class LocalStack:
-    """What stands in one state folder."""
+    """What stands in one state folder, and the models."""
 
-    def __init__(self, folder: Path, embedding_model_id: str) -> None:
+    def __init__(self, folder: Path, models_dir: Path, embedding_model_id: str) -> None:
         self.folder = folder
+        self._models_dir = models_dir
         self._embedding_model_id = embedding_model_id
         self._mongo = MongoDaemon(folder)
 
@@ -26,7 +27,7 @@ class LocalStack:
         return {
             "mongodb": f"runs at {state.uri} (process {state.pid})",
             "embedding model": f"{packaged} (hash checked)" if packaged else "not packaged, comes from Hugging Face",
-            "language model": f"{gemma_gguf(self.folder / 'models')} (hash checked)",
+            "language model": f"{gemma_gguf(self._models_dir)} (hash checked)",
         }
 
     def down(self) -> bool:
@@ -40,7 +41,8 @@ class LocalStack:
         return {
             "mongodb": f"runs at {state.uri} (process {state.pid})" if state else "stopped",
             "qdrant": f"in use by {holder}" if holder else "free",
-            **{f"{name} data": _size(self.folder / name) for name in (*PARTS, "models")},
+            **{f"{name} data": _size(self.folder / name) for name in PARTS},
+            "models": _size(self._models_dir),
         }
 
     def reset(self, only: str | None) -> list[str]:
@@ -62,5 +64,6 @@ class LocalStack:
 
 
 def _size(folder: Path) -> str:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    # What the disk has given: the vector store's files have room in them that takes none.
+    size = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
     return f"{size / 1024 / 1024:.1f} MiB in {folder}"

@@ -4,19 +4,22 @@ import ctypes
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import DependencyUnavailableError
+from llm_engineering.infrastructure.models.model_folder import ModelFolder, find_model
+from llm_engineering.infrastructure.models.prefixes import Prefixes, prefixes_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
 
-SPECIAL_TOKENS = 2
+DEFAULT_WINDOW = 512
 # On 2 cores the rate hardly depends on the batch, and memory grows with it (docs/benchmarks.md).
 CPU_BATCH_SIZE = 8
 ACCELERATOR_BATCH_SIZE = 128
@@ -47,6 +50,31 @@ class SentenceTransformerEmbedder:
         return self._model_id
 
     @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self._device
+
+    @property
+    def precision(self) -> str:
+        """What the weights are published in, on every device."""
+        return "float32"
+
+    @property
+    def revision(self) -> str:
+        """The Hub's commit, or the SHA-256 of weights that stand on this machine. Does not load the model."""
+        return self.folder.revision
+
+    @cached_property
+    def folder(self) -> ModelFolder:
+        """The model's files, downloaded where they are missing."""
+        return find_model(self._model_id, self._find_weights(self._model_id), self._token)
+
+    @cached_property
+    def prefixes(self) -> Prefixes:
+        """What is put before questions and passages. Does not load the model."""
+        return prefixes_of(self._model_id, self.folder.path)
+
+    @property
     def dimension(self) -> int:
         """Length of the vectors."""
         dimension = self._model.get_embedding_dimension()
@@ -56,8 +84,14 @@ class SentenceTransformerEmbedder:
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens of a text are read, without the two special ones."""
-        return int(self._model.max_seq_length or 512) - SPECIAL_TOKENS
+        """How many tokens of a passage are read, without the special ones and the prefix."""
+        special = int(self._model.tokenizer.num_special_tokens_to_add(pair=False))
+        return self.window - special - len(self.token_starts(self.prefixes.passage))
+
+    @property
+    def window(self) -> int:
+        """How many tokens the model reads, special ones included."""
+        return int(self._model.max_seq_length or DEFAULT_WINDOW)
 
     @property
     def batch_size(self) -> int:
@@ -69,21 +103,34 @@ class SentenceTransformerEmbedder:
         encoded = self._model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return [start for start, _ in encoded["offset_mapping"]]
 
-    def embed(self, texts: Sequence[str]) -> list[Vector]:
-        """A unit vector for each text, in one batch."""
+    def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
+        """A unit vector for each question, in one batch."""
+        return self._embed(texts, self.prefixes.query, "query")
+
+    def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
+        """A unit vector for each passage, in one batch."""
+        return self._embed(texts, self.prefixes.passage, "document")
+
+    def load(self) -> None:
+        """Load the model now rather than at the first use."""
+        _ = self._model
+
+    def _embed(self, texts: Sequence[str], prefix: str, task: str) -> list[Vector]:
         model = self._model
+        # Some models have a part of their own for each of the two; only these functions choose it.
+        encode = model.encode_query if task == "query" else model.encode_document
         with self._lock:
-            vectors = model.encode(
-                list(texts), batch_size=max(1, len(texts)), normalize_embeddings=True, show_progress_bar=False
+            vectors = encode(
+                list(texts),
+                prompt=prefix,
+                batch_size=max(1, len(texts)),
+                normalize_embeddings=True,
+                show_progress_bar=False,
             )
             self._batches += 1
             if self._batches % TRIM_EVERY_BATCHES == 0:
                 _return_free_memory()
         return [vector.tolist() for vector in vectors]
-
-    def load(self) -> None:
-        """Load the model now rather than at the first use."""
-        _ = self._model
 
     @property
     def _model(self) -> "SentenceTransformer":
@@ -93,7 +140,7 @@ class SentenceTransformerEmbedder:
             return self._loaded
 
     def _load(self) -> "SentenceTransformer":
-        packaged = self._find_weights(self._model_id)
+        folder = self.folder.path
         # Imported here: it takes 4 to 12 s.
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
@@ -101,14 +148,11 @@ class SentenceTransformerEmbedder:
         disable_progress_bar()  # type: ignore[no-untyped-call]
         logger.info("Loading the embedding model %s on %s", self._model_id, self._device)
         try:
-            if packaged:
-                return SentenceTransformer(str(packaged), device=self._device, local_files_only=True)
-            return SentenceTransformer(self._model_id, device=self._device, token=self._token)
+            return SentenceTransformer(str(folder), device=self._device, local_files_only=True)
         except (OSError, ValueError, RuntimeError, AssertionError) as error:
-            where = f"from {packaged}" if packaged else "from the Hugging Face Hub"
             raise DependencyUnavailableError(
-                f"The embedding model {self._model_id} cannot be loaded {where} on {self._device}: "
-                f"{type(error).__name__}. Check TEXT_EMBEDDING_MODEL_ID, HUGGINGFACE_ACCESS_TOKEN and RAG_MODEL_DEVICE."
+                f"The embedding model {self._model_id} cannot be loaded from {folder} on {self._device}: "
+                f"{type(error).__name__}. Check TEXT_EMBEDDING_MODEL_ID and RAG_MODEL_DEVICE."
             ) from error
 
 

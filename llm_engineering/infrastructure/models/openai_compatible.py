@@ -1,17 +1,21 @@
 """Language models behind OpenAI's API: OpenAI's own, any compatible server, and the embedded llama.cpp."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llm_engineering.domain.errors import DependencyUnavailableError
+from pydantic import ValidationError
+
+from llm_engineering.domain.errors import DependencyUnavailableError, MalformedAnswerError
+from llm_engineering.domain.ports import Structured
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
+from llm_engineering.infrastructure.models.openai_errors import translated
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import BadRequestError, OpenAI
 
 TIMEOUT_SECONDS = 120.0
 PING_TIMEOUT_SECONDS = 5.0
@@ -28,7 +32,10 @@ class Endpoint:
 
 
 class OpenAICompatibleModel:
-    """Implements `LanguageModel`. `find_endpoint` is called once, at the first use: it may have to start the server."""
+    """Implements `LanguageModel`. `find_endpoint` is called once, at the first use: it may have to start the server.
+
+    What the server has refused once, and taken in another form, is asked for in that form from then on.
+    """
 
     def __init__(self, model_id: str, follows_instructions: bool, find_endpoint: Callable[[], Endpoint]) -> None:
         self._model_id = model_id
@@ -36,6 +43,8 @@ class OpenAICompatibleModel:
         self._find_endpoint = find_endpoint
         self._connected: OpenAI | None = None
         self._lock = Lock()
+        self._reasons = False
+        self._takes_schemas = True
 
     @property
     def model_id(self) -> str:
@@ -47,41 +56,105 @@ class OpenAICompatibleModel:
         """Whether it takes a chat; a base model takes a text to continue."""
         return self._follows_instructions
 
-    def generate(self, prompt: ChatPrompt | CompletionPrompt, max_tokens: int) -> str:
+    def generate(
+        self, prompt: ChatPrompt | CompletionPrompt, max_tokens: int, timeout_seconds: float | None = None
+    ) -> str:
         """The model's text, without blank space around it; always the same one for a prompt, as far as the server goes.
 
         Raises:
-            DependencyUnavailableError: the server cannot be reached, refuses, or sends no text.
+            DependencyUnavailableError: the server cannot be reached, refuses, sends no text, or takes longer than
+                `timeout_seconds`, in which case it is not asked again.
         """
-        with self._translated():
-            text = (
-                self._chat(prompt, max_tokens) if isinstance(prompt, ChatPrompt) else self._complete(prompt, max_tokens)
-            )
+        client = self._client_for(timeout_seconds)
+        with translated(self._where, self._model_id):
+            if isinstance(prompt, ChatPrompt):
+                text = self._chat(client, prompt, max_tokens)
+            else:
+                text = self._complete(client, prompt, max_tokens)
         if text is None:
             raise DependencyUnavailableError(f"The language model at {self._where} sent an answer without text.")
         return text.strip()
 
+    def generate_structured(
+        self, prompt: ChatPrompt, answer: type[Structured], max_tokens: int, timeout_seconds: float | None = None
+    ) -> Structured:
+        """An answer in the form of a pydantic model.
+
+        A server that knows no JSON schemas is asked for JSON, with the schema in the prompt.
+
+        Raises:
+            DependencyUnavailableError: as `generate`; `timeout_seconds` counts for each request.
+            MalformedAnswerError: the answer is not of that form, was cut off, or is a refusal.
+        """
+        client = self._client_for(timeout_seconds)
+        with translated(self._where, self._model_id):
+            text = self._structured(client, prompt, answer, max_tokens)
+        try:
+            return answer.model_validate_json(_json_in(text or ""))
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors()[:3])
+            raise MalformedAnswerError(
+                f"{self._model_id} did not answer in the form of {answer.__name__}: {problems}. "
+                "Try again, allow more tokens, or use a larger model."
+            ) from error
+
     def ping(self) -> None:
         """Raises DependencyUnavailableError when the server does not answer or refuses the key."""
-        with self._translated():
-            self._client.with_options(timeout=PING_TIMEOUT_SECONDS, max_retries=0).models.list()
+        client = self._client_for(PING_TIMEOUT_SECONDS)
+        with translated(self._where, self._model_id):
+            client.models.list()
 
     def close(self) -> None:
         """Close the connections."""
         if self._connected is not None:
             self._connected.close()
 
-    def _chat(self, prompt: ChatPrompt, max_tokens: int) -> str | None:
-        response = self._client.chat.completions.create(
-            model=self._model_id,
-            messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
-            max_tokens=max_tokens,
-            temperature=0,
-        )
-        return response.choices[0].message.content if response.choices else None
+    def _structured(
+        self, client: "OpenAI", prompt: ChatPrompt, answer: type[Structured], max_tokens: int
+    ) -> str | None:
+        import openai
 
-    def _complete(self, prompt: CompletionPrompt, max_tokens: int) -> str | None:
-        response = self._client.completions.create(
+        schema = openai.pydantic_function_tool(answer)["function"]["parameters"]
+        if self._takes_schemas:
+            strict = {"name": answer.__name__, "schema": schema, "strict": True}
+            try:
+                return self._chat(client, prompt, max_tokens, {"type": "json_schema", "json_schema": strict})
+            except (openai.BadRequestError, openai.UnprocessableEntityError):
+                text = self._json(client, prompt, max_tokens, schema)
+                self._takes_schemas = False
+                return text
+        return self._json(client, prompt, max_tokens, schema)
+
+    def _json(self, client: "OpenAI", prompt: ChatPrompt, max_tokens: int, schema: Any) -> str | None:
+        system = f"{prompt.system}\nAnswer with one JSON object of this schema: {json.dumps(schema)}"
+        told = ChatPrompt(system=system, user=prompt.user)
+        return self._chat(client, told, max_tokens, {"type": "json_object"})
+
+    def _chat(
+        self, client: "OpenAI", prompt: ChatPrompt, max_tokens: int, response_format: dict[str, Any] | None = None
+    ) -> str | None:
+        import openai
+
+        request: dict[str, Any] = {
+            "model": self._model_id,
+            "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
+        }
+        if response_format is not None:
+            request["response_format"] = response_format
+        create: Any = client.chat.completions.create
+        if self._reasons:
+            return _content(create(**request, max_completion_tokens=max_tokens))
+        try:
+            return _content(create(**request, max_tokens=max_tokens, temperature=0))
+        except openai.BadRequestError as error:
+            if not _refuses_limits(error):
+                raise
+            text = _content(create(**request, max_completion_tokens=max_tokens))
+            self._reasons = True
+            return text
+
+    def _complete(self, client: "OpenAI", prompt: CompletionPrompt, max_tokens: int) -> str | None:
+        response = client.completions.create(
             model=self._model_id,
             prompt=prompt.text,
             stop=list(prompt.stop) or None,
@@ -89,6 +162,12 @@ class OpenAICompatibleModel:
             temperature=0,
         )
         return response.choices[0].text if response.choices else None
+
+    def _client_for(self, timeout_seconds: float | None) -> "OpenAI":
+        """One that gives up after this time and does not try again; by default one that is patient."""
+        if timeout_seconds is None:
+            return self._client
+        return self._client.with_options(timeout=timeout_seconds, max_retries=0)
 
     @property
     def _client(self) -> "OpenAI":
@@ -110,37 +189,18 @@ class OpenAICompatibleModel:
     def _where(self) -> str:
         return urlsplit(str(self._client.base_url)).netloc.rpartition("@")[2]
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Map the client's errors. Their texts stay out: a refusal quotes part of the key."""
-        import openai
 
-        try:
-            yield
-        except openai.APITimeoutError as error:
-            raise DependencyUnavailableError(
-                f"The language model at {self._where} did not answer in time. Try again, or use a smaller model."
-            ) from error
-        except openai.APIConnectionError as error:
-            raise DependencyUnavailableError(
-                f"The language model at {self._where} cannot be reached. Start it, or mend OPENAI_BASE_URL."
-            ) from error
-        except openai.APIStatusError as error:
-            raise DependencyUnavailableError(self._explain(error.status_code)) from None
-        except ValueError as error:
-            raise DependencyUnavailableError(
-                f"{self._where} answered with something that is not JSON. Does OPENAI_BASE_URL end in /v1?"
-            ) from error
-        except openai.OpenAIError as error:
-            raise DependencyUnavailableError(
-                f"The language model at {self._where} failed: {type(error).__name__}."
-            ) from None
+def _content(response: Any) -> str | None:
+    text: str | None = response.choices[0].message.content if response.choices else None
+    return text
 
-    def _explain(self, status: int) -> str:
-        if status in (401, 403):
-            return f"The language model at {self._where} refused the key. Check OPENAI_API_KEY."
-        if status == 404:
-            return f"{self._where} has no model {self._model_id!r}. Check OPENAI_MODEL_ID and OPENAI_BASE_URL."
-        if status == 429:
-            return f"The language model at {self._where} has had too many requests, or the quota is spent. Try later."
-        return f"The language model at {self._where} answered with status {status}."
+
+def _refuses_limits(error: "BadRequestError") -> bool:
+    """Whether it is how OpenAI's reasoning models refuse `max_tokens` and a temperature."""
+    return error.param in ("max_tokens", "temperature")
+
+
+def _json_in(text: str) -> str:
+    """The object in an answer that may stand in a code fence."""
+    start, end = text.find("{"), text.rfind("}")
+    return text[start : end + 1] if 0 <= start < end else text

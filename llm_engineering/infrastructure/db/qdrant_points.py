@@ -1,0 +1,96 @@
+"""Between the domain's objects and Qdrant's points, filters and queries."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from qdrant_client import models
+
+from llm_engineering.domain.chunks import EmbeddedChunk, SparseVector
+from llm_engineering.domain.documents import CleanedDocument
+from llm_engineering.domain.features import FeatureState
+from llm_engineering.domain.queries import RetrievedChunk
+from llm_engineering.domain.retrieval import ChunkFilter, QueryVectors, SearchRequest
+
+DENSE, SPARSE = "dense", "bm25"
+
+
+def document_point(document: CleanedDocument, state: FeatureState) -> models.PointStruct:
+    """A cleaned document with the state of its features; it has no vector."""
+    payload = {**document.model_dump(mode="json", exclude={"id"}), **state.model_dump(mode="json")}
+    return models.PointStruct(id=str(document.id), vector={}, payload=payload)
+
+
+def chunk_point(item: EmbeddedChunk) -> models.PointStruct:
+    """A chunk with both vectors, and its document's fields beside its own."""
+    chunk = item.chunk
+    payload = {
+        **chunk.document.model_dump(mode="json", exclude={"id", "text"}),
+        "document_id": str(chunk.document.id),
+        "index": chunk.index,
+        "text": chunk.text,
+        "context": chunk.context,
+        "lead": chunk.lead,
+    }
+    vectors: dict[str, Any] = {DENSE: item.vector, SPARSE: _sparse(item.sparse)}
+    return models.PointStruct(id=str(chunk.id), vector=vectors, payload=payload)
+
+
+def retrieved(point: models.ScoredPoint | models.Record) -> RetrievedChunk:
+    """A chunk as it was found; without a search the score is 0."""
+    score = point.score if isinstance(point, models.ScoredPoint) else 0.0
+    return RetrievedChunk.model_validate({**(point.payload or {}), "id": point.id, "score": score})
+
+
+def matches(key: str, values: Sequence[UUID | str]) -> models.FieldCondition:
+    """The field has one of the values."""
+    return models.FieldCondition(key=key, match=models.MatchAny(any=[str(value) for value in values]))
+
+
+def condition(wanted: ChunkFilter) -> models.Filter | None:
+    """All conditions at once; None where there is none."""
+    chosen: dict[str, Sequence[UUID | str]] = {
+        "author_id": wanted.author_ids,
+        "category": [category.value for category in wanted.categories],
+        "platform": wanted.platforms,
+        "language": wanted.languages,
+    }
+    must: list[models.Condition] = [matches(key, values) for key, values in chosen.items() if values]
+    if wanted.published_from or wanted.published_before:
+        dates = models.DatetimeRange(gte=wanted.published_from, lt=wanted.published_before)
+        must.append(models.FieldCondition(key="published_at", range=dates))
+    return models.Filter(must=must) if must else None
+
+
+def query(vectors: QueryVectors, request: SearchRequest) -> models.QueryRequest | None:
+    """One wording's query; None where it has no term that could be found.
+
+    Both branches are fused by the engine: Qdrant counts ranks from 1 and scores 1 / (rank / weight + k - 1).
+    """
+    chosen = condition(request.filter)
+    weights = {DENSE: request.dense_weight, SPARSE: 1 - request.dense_weight}
+    branches: dict[str, Any] = {}
+    if vectors.dense is not None and (vectors.sparse is None or weights[DENSE]):
+        branches[DENSE] = vectors.dense
+    if vectors.sparse is not None and (vectors.dense is None or weights[SPARSE]):
+        branches[SPARSE] = _sparse(vectors.sparse)
+    fused = len(branches) > 1
+    if vectors.sparse is not None and not vectors.sparse.indices:
+        branches.pop(SPARSE, None)
+    if not branches:
+        return None
+    if not fused:
+        [(using, vector)] = branches.items()
+        return models.QueryRequest(query=vector, using=using, filter=chosen, limit=request.limit, with_payload=True)
+    prefetch = [
+        models.Prefetch(query=vector, using=using, filter=chosen, limit=request.candidates)
+        for using, vector in branches.items()
+    ]
+    fusion = models.Rrf(k=request.rrf_k + 1, weights=[2 * weights[using] for using in branches])
+    return models.QueryRequest(
+        prefetch=prefetch, query=models.RrfQuery(rrf=fusion), limit=request.limit, with_payload=True
+    )
+
+
+def _sparse(vector: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=vector.indices, values=vector.values)

@@ -1,0 +1,111 @@
+"""Folders in the format of BEIR (Thakur et al., 2021): `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from llm_engineering.domain.documents import Author, DataCategory, RawDocument
+from llm_engineering.domain.errors import InvalidQuestionSetError
+from llm_engineering.domain.evaluation import Expected, Question, QuestionSet
+
+_HEADER = ["query-id", "corpus-id", "score"]
+
+
+class BeirFolder:
+    """One dataset. The corpus is streamed; questions and judgements of one split are held."""
+
+    def __init__(self, folder: Path, split: str = "test") -> None:
+        """Raises InvalidQuestionSetError when one of the files is missing."""
+        self._corpus, self._queries = folder / "corpus.jsonl", folder / "queries.jsonl"
+        self._qrels = folder / "qrels" / f"{split}.tsv"
+        self._split = split
+        self.name = folder.resolve().name
+        for path in (self._corpus, self._queries, self._qrels):
+            if not path.is_file():
+                there = ", ".join(sorted(f.stem for f in (folder / "qrels").glob("*.tsv"))) or "none"
+                raise InvalidQuestionSetError(
+                    f"{path} is missing. A BEIR folder has corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv; "
+                    f"here there are these splits: {there}."
+                )
+
+    def documents(self) -> Iterator[RawDocument]:
+        """The corpus as articles by an author that is named after the dataset; the title stands apart from the text."""
+        author = Author.named(f"BEIR {self.name}")
+        for where, record in _json_lines(self._corpus):
+            yield RawDocument.create(
+                category=DataCategory.ARTICLES,
+                platform="beir",
+                link=self._link(_text(record, "_id", where)),
+                author=author,
+                title=str(record.get("title") or ""),
+                content=_text(record, "text", where),
+            )
+
+    def count(self) -> int:
+        """How many documents the corpus has."""
+        with self._corpus.open("rb") as file:
+            return sum(1 for line in file if line.strip())
+
+    def question_set(self) -> QuestionSet:
+        """The queries of the split's judgements. As BEIR does, documents of score 0 count as not relevant.
+
+        Raises:
+            InvalidQuestionSetError: a file is malformed, or no judgement is of a query that is there.
+        """
+        judged = self._judgements()
+        questions = [
+            Question(id=id_, text=text, expected=tuple(judged[id_]), split=self._split)
+            for where, record in _json_lines(self._queries)
+            if (id_ := _text(record, "_id", where)) in judged and (text := _text(record, "text", where).strip())
+        ]
+        if not questions:
+            raise InvalidQuestionSetError(f"{self._qrels} judges none of the queries in {self._queries}.")
+        return QuestionSet(name=self.name, questions=tuple(questions), made_by="BEIR")
+
+    def own_link(self, question_id: str) -> str:
+        """The link of the document with the query's id: where queries are documents, BEIR does not count itself."""
+        return self._link(question_id)
+
+    def _link(self, document_id: str) -> str:
+        return f"beir:{quote(self.name, safe='')}/{quote(document_id, safe='')}"
+
+    def _judgements(self) -> dict[str, list[Expected]]:
+        found: dict[str, list[Expected]] = {}
+        with self._qrels.open(encoding="utf-8", newline="") as file:
+            for number, row in enumerate(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
+                if (number == 1 and row == _HEADER) or not row:
+                    continue
+                try:
+                    query, document, score = row[0], row[1], int(row[2])
+                except (IndexError, ValueError):
+                    raise InvalidQuestionSetError(
+                        f"{self._qrels}:{number}: expected query-id, corpus-id and a whole number, parted by tabs."
+                    ) from None
+                if score > 0:
+                    found.setdefault(query, []).append(Expected(link=self._link(document), grade=score))
+        return found
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            where = f"{path}:{number}"
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise InvalidQuestionSetError(f"{where}: not valid JSON: {error}.") from None
+            if not isinstance(record, dict):
+                raise InvalidQuestionSetError(f"{where}: expected an object with '_id' and 'text'.")
+            yield where, record
+
+
+def _text(record: dict[str, Any], key: str, where: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str):
+        raise InvalidQuestionSetError(f"{where}: expected a text {key!r}; got {value!r:.60}.")
+    return value

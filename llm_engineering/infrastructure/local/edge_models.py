@@ -1,0 +1,147 @@
+"""Between the models of qdrant_client and those of the embedded engine; only what the vector store uses.
+
+What it does not use is refused with NotImplementedError, so that nothing of a request is silently left out.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+# A shard needs a vector configuration even when no point has a vector; an unused sparse one costs the least.
+NO_VECTOR = "none"
+
+_SCHEMAS = {
+    models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
+    models.PayloadSchemaType.DATETIME: edge.PayloadSchemaType.Datetime,
+}
+
+
+def shard_config(
+    vectors: dict[str, models.VectorParams],
+    sparse: dict[str, models.SparseVectorParams],
+    quantization: models.ScalarQuantization | models.BinaryQuantization | None,
+) -> edge.EdgeConfig:
+    """How a shard is laid out."""
+    return edge.EdgeConfig(
+        vectors={name: _dense_params(params) for name, params in vectors.items()} or None,
+        sparse_vectors={name: _sparse_params(params) for name, params in sparse.items()}
+        or ({} if vectors else {NO_VECTOR: edge.EdgeSparseVectorParams()}),
+        quantization_config=_quantization(quantization),
+    )
+
+
+def _dense_params(params: models.VectorParams) -> edge.EdgeVectorParams:
+    if params.distance is not models.Distance.COSINE:
+        raise NotImplementedError(f"distance {params.distance}")
+    memory = edge.Memory.Cold if params.on_disk else edge.Memory.Cached
+    return edge.EdgeVectorParams(params.size, edge.Distance.Cosine, memory=memory)
+
+
+def _sparse_params(params: models.SparseVectorParams) -> edge.EdgeSparseVectorParams:
+    modifier = edge.Modifier.Idf if params.modifier is models.Modifier.IDF else None
+    memory = edge.Memory.Cold if params.index and params.index.on_disk else None
+    return edge.EdgeSparseVectorParams(modifier=modifier, memory=memory)
+
+
+def _quantization(
+    wanted: models.ScalarQuantization | models.BinaryQuantization | None,
+) -> edge.ScalarQuantizationConfig | edge.BinaryQuantizationConfig | None:
+    if isinstance(wanted, models.ScalarQuantization):
+        quantile = wanted.scalar.quantile
+        return edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile, memory=edge.Memory.Pinned)
+    if isinstance(wanted, models.BinaryQuantization):
+        return edge.BinaryQuantizationConfig(memory=edge.Memory.Pinned)
+    return None
+
+
+def schema(wanted: models.PayloadSchemaType) -> edge.PayloadSchemaType:
+    """The type of a payload index."""
+    return _SCHEMAS[wanted]
+
+
+def point(struct: models.PointStruct) -> edge.Point:
+    """A point to write."""
+    vectors: dict[str, Any] = struct.vector if isinstance(struct.vector, dict) else {}
+    named = {name: _vector(value) for name, value in vectors.items()}
+    return edge.Point(struct.id, named, struct.payload)
+
+
+def _vector(vector: Any) -> Any:
+    if isinstance(vector, models.SparseVector):
+        return edge.SparseVector(vector.indices, vector.values)
+    return vector
+
+
+def condition(wanted: models.Filter | None) -> edge.Filter | None:
+    """A filter whose conditions must all be met."""
+    if wanted is None:
+        return None
+    if wanted.should or wanted.must_not or wanted.min_should or not isinstance(wanted.must, list):
+        raise NotImplementedError("a filter of something else than must-conditions")
+    return edge.Filter(must=[_condition(item) for item in wanted.must])
+
+
+def _condition(wanted: models.Condition) -> Any:
+    if isinstance(wanted, models.HasIdCondition):
+        return edge.HasIdCondition(set(wanted.has_id))
+    if isinstance(wanted, models.FieldCondition):
+        if isinstance(wanted.match, models.MatchAny):
+            return edge.FieldCondition(wanted.key, match=edge.MatchAny([str(value) for value in wanted.match.any]))
+        if isinstance(wanted.range, models.DatetimeRange):
+            return edge.FieldCondition(wanted.key, range=_dates(wanted.range))
+    raise NotImplementedError(f"the condition {wanted!r}")
+
+
+def _dates(wanted: models.DatetimeRange) -> edge.RangeDateTime:
+    return edge.RangeDateTime(gte=_time(wanted.gte), gt=_time(wanted.gt), lte=_time(wanted.lte), lt=_time(wanted.lt))
+
+
+def _time(moment: date | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def query_request(wanted: models.QueryRequest) -> edge.QueryRequest:
+    """A query of one vector, or of prefetched candidates that are fused by reciprocal rank."""
+    prefetches = wanted.prefetch if isinstance(wanted.prefetch, list) else []
+    return edge.QueryRequest(
+        wanted.limit or 10,
+        query=_query(wanted.query, wanted.using),
+        prefetches=[
+            edge.Prefetch(item.limit or 10, query=_query(item.query, item.using), filter=condition(item.filter))
+            for item in prefetches
+        ],
+        filter=condition(wanted.filter),
+        with_payload=bool(wanted.with_payload),
+    )
+
+
+def _query(wanted: Any, using: str | None) -> Any:
+    if isinstance(wanted, models.RrfQuery):
+        return edge.Fusion.Rrf(wanted.rrf.k or 2, wanted.rrf.weights)
+    if isinstance(wanted, (list, models.SparseVector)):
+        return edge.Query.Nearest(_vector(wanted), using=using)
+    raise NotImplementedError(f"a query by {type(wanted).__name__}")
+
+
+def scored(found: edge.ScoredPoint) -> models.ScoredPoint:
+    """A point with its score."""
+    return models.ScoredPoint(id=_id(found.id), version=found.version, score=found.score, payload=found.payload)
+
+
+def record(found: edge.Record) -> models.Record:
+    """A point without a score; of its vectors, the dense ones."""
+    vectors: Any = found.vector
+    return models.Record(id=_id(found.id), payload=found.payload, vector=dict(vectors) if vectors else None)
+
+
+def _id(id_: int | str | UUID) -> int | str:
+    return str(id_) if isinstance(id_, UUID) else id_
+
+
+def ids(wanted: Sequence[models.ExtendedPointId]) -> list[int | str | UUID]:
+    """Ids as the engine takes them."""
+    return list(wanted)

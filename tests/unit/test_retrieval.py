@@ -1,0 +1,549 @@
+"""From a question to its chunks: what is searched, with what filter, and what happens when a stage fails."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from llm_engineering.application.rag.known_authors import MAX_AGE_SECONDS, RETRY_SECONDS, KnownAuthors
+from llm_engineering.application.rag.retrieval import Retriever
+from llm_engineering.application.rag.self_query import AskedFor
+from llm_engineering.domain.documents import Author, DataCategory
+from llm_engineering.domain.errors import (
+    DependencyUnavailableError,
+    MalformedAnswerError,
+    ModelMismatchError,
+    UnknownAuthorError,
+)
+from llm_engineering.domain.ports import LanguageModel, Reranker, Structured
+from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
+from llm_engineering.domain.queries import Query
+from llm_engineering.domain.retrieval import ChunkFilter, RetrievalOptions, SearchRequest
+from tests.fakes import (
+    ADA,
+    MemoryDocumentStore,
+    MemoryVectorStore,
+    ScriptedModel,
+    WordEmbedder,
+    WordEncoder,
+    article,
+    cleaned,
+    embedded,
+    spec_of,
+)
+
+BABBAGE = Author.named("Charles Babbage")
+NOW = datetime(2026, 11, 18, tzinfo=UTC)
+PLAIN = RetrievalOptions(self_query="off", chunks_per_document=0)
+LIMIT = 0.2
+BASE_MODEL = ScriptedModel("A dog barks.", follows_instructions=False)
+
+
+class WatchedStore(MemoryVectorStore):
+    """Remembers the searches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[SearchRequest] = []
+
+    def search(self, request: SearchRequest) -> Any:
+        self.requests.append(request)
+        return super().search(request)
+
+
+class StagedModel:
+    """Answers each form by a function, and remembers the time limits it was given."""
+
+    model_id = "staged"
+    follows_instructions = True
+
+    def __init__(self, **answers: Callable[[], dict[str, Any]]) -> None:
+        self.limits: list[float | None] = []
+        self._answers = answers
+
+    def generate(
+        self, prompt: ChatPrompt | CompletionPrompt, max_tokens: int, timeout_seconds: float | None = None
+    ) -> str:
+        raise NotImplementedError
+
+    def generate_structured(
+        self, prompt: ChatPrompt, answer: type[Structured], max_tokens: int, timeout_seconds: float | None = None
+    ) -> Structured:
+        self.limits.append(timeout_seconds)
+        return answer.model_validate(self._answers[answer.__name__]())
+
+    def ping(self) -> None:
+        pass
+
+
+class LengthReranker:
+    """Prefers long passages."""
+
+    model_id = "length"
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        self.read.extend(passages)
+        return [float(len(passage)) for passage in passages]
+
+
+class BrokenReranker:
+    """Is not there."""
+
+    model_id = "broken"
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        raise DependencyUnavailableError("No reranker was trained yet.")
+
+
+def asked_for(**fields: Any) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"authors": [], "categories": [], "languages": []}
+    return nothing | {"published_from": None, "published_until": None} | fields
+
+
+@pytest.fixture
+def store() -> WatchedStore:
+    store = WatchedStore()
+    embedder = WordEmbedder()
+    store.prepare(spec_of(embedder))
+    documents = [
+        cleaned("The cat and the dog.", "1"),
+        cleaned("A dog alone.", "2", DataCategory.POSTS),
+        cleaned("A dog  alone.", "copy"),
+        cleaned("His cat, his dog, his fish.", "3", author=BABBAGE),
+    ]
+    vectors = embedder.embed_passages([document.text for document in documents])
+    store.upsert_chunks([embedded(document, vector) for document, vector in zip(documents, vectors, strict=True)])
+    return store
+
+
+def retriever(
+    store: MemoryVectorStore,
+    model: LanguageModel = BASE_MODEL,
+    rerankers: dict[str, Reranker] | None = None,
+    embedder: WordEmbedder | None = None,
+    authors: Callable[[], Sequence[Author]] = lambda: [ADA, BABBAGE],
+) -> Retriever:
+    return Retriever(embedder or WordEmbedder(), WordEncoder(), store, authors, model, rerankers or {}, now=lambda: NOW)
+
+
+def ask(text: str = "cat dog", limit: int = 3, author: str | None = None) -> Query:
+    return Query.create(text, author_full_name=author, limit=limit)
+
+
+# The search itself.
+
+
+def test_every_candidate_of_the_reranker_can_come_from_either_branch(store: WatchedStore) -> None:
+    options = PLAIN.model_copy(update={"rerank": "length", "rerank_candidates": 80, "candidates": 5})
+    retriever(store, rerankers={"length": LengthReranker()}).retrieve(ask(), options)
+    assert (store.requests[0].limit, store.requests[0].candidates) == (80, 80)
+
+
+def test_the_best_chunks_come_first_and_no_text_twice(store: WatchedStore) -> None:
+    found = retriever(store).retrieve(ask(limit=4), PLAIN)
+    assert found.chunks[0].text == "The cat and the dog."
+    assert len({" ".join(chunk.text.split()) for chunk in found.chunks}) == len(found.chunks) == 3
+    assert found.notes.scored_by == "fused ranks"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [WordEmbedder(model_id="others"), WordEmbedder(precision="int8"), WordEmbedder(revision="2")],
+    ids=["model", "precision", "weights"],
+)
+def test_vectors_of_the_same_length_from_other_weights_are_refused(store: WatchedStore, other: WordEmbedder) -> None:
+    with pytest.raises(ModelMismatchError, match="--reindex"):
+        retriever(store, embedder=other).retrieve(ask(), PLAIN)
+    assert store.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "dense", "sparse", "scores"),
+    [
+        ({"mode": "hybrid"}, True, True, "fused ranks"),
+        ({"mode": "dense"}, True, False, "cosine"),
+        ({"mode": "sparse"}, False, True, "BM25"),
+        ({"mode": "hybrid", "dense_weight": 0.0}, False, True, "BM25"),
+        ({"mode": "hybrid", "dense_weight": 1.0}, True, False, "cosine"),
+    ],
+)
+def test_only_the_branches_that_count_are_searched_and_embedded(
+    store: WatchedStore, options: dict[str, Any], dense: bool, sparse: bool, scores: str
+) -> None:
+    embedder = WordEmbedder()
+    found = retriever(store, embedder=embedder).retrieve(ask(), PLAIN.model_copy(update=options))
+    [request] = store.requests
+    [wording] = request.queries
+    assert (wording.dense is not None, wording.sparse is not None) == (dense, sparse)
+    assert embedder.queries == (["cat dog"] if dense else [])
+    assert found.notes.scored_by == scores
+    assert found.chunks
+
+
+def test_options_reach_the_search(store: WatchedStore) -> None:
+    options = PLAIN.model_copy(update={"candidates": 70, "rrf_k": 7, "dense_weight": 0.3})
+    retriever(store).retrieve(ask(limit=2), options)
+    [request] = store.requests
+    assert (request.candidates, request.rrf_k, request.dense_weight, request.limit) == (70, 7, 0.3, 8)
+
+
+def test_a_question_without_terms_finds_nothing_by_words(store: WatchedStore) -> None:
+    class Deaf(WordEncoder):
+        def encode_query(self, text: str) -> Any:
+            return super().encode_query("")
+
+    sparse = Retriever(WordEmbedder(), Deaf(), store, list, BASE_MODEL, {})
+    assert sparse.retrieve(ask(), PLAIN.model_copy(update={"mode": "sparse"})).chunks == ()
+    assert store.requests == []
+    assert len(sparse.retrieve(ask(), PLAIN).chunks) == 3
+
+
+def test_a_question_to_an_index_of_another_model_is_refused(store: WatchedStore) -> None:
+    embedder = WordEmbedder()
+    embedder.WORDS = ("cat", "dog")  # type: ignore[assignment]
+    with pytest.raises(ModelMismatchError, match="reindex"):
+        retriever(store, embedder=embedder).retrieve(ask(), PLAIN)
+
+
+def test_a_document_has_its_share_and_novelty_its_weight(store: WatchedStore) -> None:
+    document = cleaned("x", "1")
+    more = [embedded(document, [0.7, 0.7, 0.1, 0], index, f"cat dog {index}") for index in range(1, 6)]
+    store.upsert_chunks(more)
+    capped = retriever(store).retrieve(ask(), PLAIN.model_copy(update={"chunks_per_document": 1}))
+    assert len({chunk.document_id for chunk in capped.chunks}) == 3
+    plain = retriever(store).retrieve(ask(), PLAIN)
+    assert {chunk.document_id for chunk in plain.chunks} == {document.id}
+    novel = retriever(store).retrieve(ask(), PLAIN.model_copy(update={"diversity": 0.9}))
+    assert len({chunk.document_id for chunk in novel.chunks}) > 1
+
+
+def test_every_stage_that_ran_has_its_seconds(store: WatchedStore) -> None:
+    notes = retriever(store).retrieve(ask(), RetrievalOptions()).notes
+    assert notes.timings.keys() == {"self_query", "embed", "search", "total"}
+    assert notes.timings["total"] >= notes.timings["search"]
+    options = PLAIN.model_copy(update={"expansion": "rules", "rerank": "trained"})
+    notes = retriever(store, rerankers={"trained": LengthReranker()}).retrieve(ask(), options).notes
+    assert notes.timings.keys() == {"expansion", "embed", "search", "rerank", "total"}
+
+
+# Whose texts.
+
+
+def test_an_author_filter_keeps_the_others_out(store: WatchedStore) -> None:
+    found = retriever(store).retrieve(ask(author="charles BABBAGE"), RetrievalOptions())
+    assert [chunk.text for chunk in found.chunks] == ["His cat, his dog, his fish."]
+    assert found.notes.filter == ChunkFilter(author_ids=(BABBAGE.id,))
+
+
+@pytest.mark.parametrize("name", ["Grace Hopper", "", "  "])
+def test_an_unknown_author_is_an_error_that_names_the_known_ones(name: str, store: WatchedStore) -> None:
+    with pytest.raises(UnknownAuthorError, match="Known authors: Ada Lovelace, Charles Babbage"):
+        retriever(store).retrieve(ask(author=name), PLAIN)
+
+
+def test_an_author_who_was_stored_a_moment_ago_is_known(store: WatchedStore) -> None:
+    known = [ADA]
+    asking = retriever(store, authors=lambda: known)
+    asking.retrieve(ask(), RetrievalOptions())
+    known.append(BABBAGE)
+    assert len(asking.retrieve(ask(author="Charles Babbage"), PLAIN).chunks) == 1
+
+
+def test_the_question_filters_by_the_author_it_names(store: WatchedStore) -> None:
+    found = retriever(store).retrieve(ask("What does Charles Babbage say about a dog?"), RetrievalOptions())
+    assert {chunk.author_full_name for chunk in found.chunks} == {"Charles Babbage"}
+    assert found.notes.filtered_by == ("author: Charles Babbage",)
+
+
+def test_an_author_who_is_given_outweighs_the_one_in_the_question(store: WatchedStore) -> None:
+    question = "What does Charles Babbage say about a dog in his posts?"
+    found = retriever(store).retrieve(ask(question, author="Ada Lovelace"), RetrievalOptions())
+    assert [chunk.text for chunk in found.chunks] == ["A dog alone."]
+    assert found.notes.filtered_by == ("category: posts",)
+
+
+def test_a_filter_that_finds_nothing_is_dropped_and_the_answer_says_so(store: WatchedStore) -> None:
+    found = retriever(store).retrieve(ask("posts written by Charles Babbage in 2024 about a dog"), RetrievalOptions())
+    assert len(found.chunks) == 3
+    assert found.notes.filter == ChunkFilter()
+    assert found.notes.filtered_by == ()
+    assert found.notes.warnings == (
+        "Nothing matches author: Charles Babbage, category: posts, published from 2024-01-01, "
+        "published before 2025-01-01: searched without that.",
+    )
+    assert len(store.requests) == 2
+
+
+def test_the_author_who_is_given_stays_when_the_questions_filter_finds_nothing(store: WatchedStore) -> None:
+    found = retriever(store).retrieve(ask("his posts about a dog", author="Charles Babbage"), RetrievalOptions())
+    assert {chunk.author_full_name for chunk in found.chunks} == {"Charles Babbage"}
+    assert found.notes.filter == ChunkFilter(author_ids=(BABBAGE.id,))
+
+
+def test_a_question_never_creates_an_author(store: WatchedStore) -> None:
+    documents = MemoryDocumentStore([article("x")])
+    model = StagedModel(AskedFor=lambda: asked_for(authors=["Grace Hopper"]))
+    asking = Retriever(WordEmbedder(), WordEncoder(), store, documents.authors, model, {})
+    for self_query in ("rules", "llm"):
+        options = PLAIN.model_copy(update={"self_query": self_query})
+        notes = asking.retrieve(ask("What does Grace Hopper say about a dog?"), options).notes
+        assert notes.filter == ChunkFilter()
+        assert notes.warnings[0].startswith("Nothing is stored of 'Grace Hopper'")
+    assert list(documents.authors()) == [ADA]
+
+
+def test_without_the_document_store_names_are_no_filter_and_the_search_goes_on(store: WatchedStore) -> None:
+    def down() -> Sequence[Author]:
+        raise DependencyUnavailableError("MongoDB does not answer.")
+
+    notes = retriever(store, authors=down).retrieve(ask("What does Ada Lovelace say?"), RetrievalOptions()).notes
+    assert notes.filter == ChunkFilter()
+    assert notes.warnings == ("Names of authors in the question could not be looked up: MongoDB does not answer.",)
+
+
+# Stages with a language model.
+
+
+def test_wordings_are_embedded_in_one_batch_searched_in_one_call_and_merged(store: WatchedStore) -> None:
+    embedder = WordEmbedder()
+    model = StagedModel(Wordings=lambda: {"wordings": ["fish", "bird", "CAT dog"]})
+    options = PLAIN.model_copy(update={"expansion": "llm"})
+    found = retriever(store, model, embedder=embedder).retrieve(ask(limit=4), options)
+    assert found.notes.variants == ("fish", "bird")
+    assert embedder.queries == ["cat dog", "fish", "bird"]
+    [request] = store.requests
+    assert len(request.queries) == 3
+    assert found.notes.scored_by == "fused ranks"
+    assert "His cat, his dog, his fish." in {chunk.text for chunk in found.chunks[:2]}
+
+
+def test_hypothetical_passages_are_embedded_as_passages_and_not_searched_by_words(store: WatchedStore) -> None:
+    embedder = WordEmbedder()
+    options = PLAIN.model_copy(update={"expansion": "hyde"})
+    found = retriever(store, embedder=embedder).retrieve(ask(), options)
+    assert (embedder.queries, embedder.embedded) == (["cat dog"], ["A dog barks."])
+    [request] = store.requests
+    assert [query.sparse is not None for query in request.queries] == [True, False]
+    assert found.notes.variants == ("A dog barks.",)
+
+
+def test_what_a_model_reads_in_the_question_is_the_filter(store: WatchedStore) -> None:
+    model = StagedModel(AskedFor=lambda: asked_for(categories=["posts"]))
+    found = retriever(store, model).retrieve(ask(), PLAIN.model_copy(update={"self_query": "llm"}))
+    assert [chunk.text for chunk in found.chunks] == ["A dog alone."]
+    assert found.notes.filtered_by == ("category: posts",)
+
+
+def test_self_query_and_expansion_run_at_the_same_time_each_with_the_limit(store: WatchedStore) -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def read() -> dict[str, Any]:
+        both.wait()
+        return asked_for()
+
+    def expand() -> dict[str, Any]:
+        both.wait()
+        return {"wordings": ["fish"]}
+
+    model = StagedModel(AskedFor=read, Wordings=expand)
+    options = PLAIN.model_copy(update={"self_query": "llm", "expansion": "llm", "stage_seconds": 20.0})
+    notes = retriever(store, model).retrieve(ask(), options).notes
+    assert (notes.variants, notes.warnings) == (("fish",), ())
+    assert model.limits == [20.0, 20.0]
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """Lets what hangs go on at the end of the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_stage_that_hangs_is_not_waited_for_beyond_the_limit(store: WatchedStore, release: threading.Event) -> None:
+    ended = threading.Event()
+
+    def hang() -> dict[str, Any]:
+        release.wait(60)
+        ended.set()
+        return {"wordings": ["fish"]}
+
+    model = StagedModel(AskedFor=lambda: asked_for(categories=["posts"]), Wordings=hang)
+    options = PLAIN.model_copy(update={"self_query": "llm", "expansion": "llm", "stage_seconds": LIMIT})
+    found = retriever(store, model).retrieve(ask(), options)
+    assert not ended.is_set()
+    assert [chunk.text for chunk in found.chunks] == ["A dog alone."]
+    assert found.notes.variants == ()
+    assert found.notes.warnings == ("Query expansion failed, went on without it: not ready after 0.2 s",)
+
+
+def test_two_stages_that_hang_share_one_limit(
+    store: WatchedStore, release: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    wait = threading.Event.wait
+
+    def recorded(event: threading.Event, timeout: float | None = None) -> bool:
+        if timeout is not None and timeout <= LIMIT:
+            waits.append(timeout)
+        return wait(event, timeout)
+
+    monkeypatch.setattr(threading.Event, "wait", recorded)
+    hang = {"AskedFor": lambda: {"x": release.wait(60)}, "Wordings": lambda: {"x": release.wait(60)}}
+    options = PLAIN.model_copy(update={"self_query": "llm", "expansion": "llm", "stage_seconds": LIMIT})
+    found = retriever(store, StagedModel(**hang)).retrieve(ask("What does Ada say about a dog?"), options)
+    assert len(waits) == 2
+    assert sum(waits) < 1.5 * LIMIT  # what the first has used up, the second has no more
+    assert found.notes.filter == ChunkFilter(author_ids=(ADA.id,))  # by the rules
+    assert len(found.notes.warnings) == 2
+
+
+@pytest.mark.parametrize("error", [DependencyUnavailableError("quota spent"), MalformedAnswerError("no JSON")])
+def test_a_model_that_fails_leaves_results_and_a_warning(store: WatchedStore, error: Exception) -> None:
+    def fail() -> dict[str, Any]:
+        raise error
+
+    options = PLAIN.model_copy(update={"self_query": "llm", "expansion": "llm"})
+    found = retriever(store, StagedModel(AskedFor=fail, Wordings=fail)).retrieve(ask(), options)
+    assert len(found.chunks) == 3
+    assert found.notes.warnings == (
+        f"Self-query by the language model failed, the rules were used: {error}",
+        f"Query expansion failed, went on without it: {error}",
+    )
+
+
+def test_a_defect_in_a_stage_is_not_swallowed(store: WatchedStore) -> None:
+    def fail() -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        retriever(store, StagedModel(Wordings=fail)).retrieve(ask(), PLAIN.model_copy(update={"expansion": "llm"}))
+
+
+def test_a_base_model_is_not_asked_and_the_rules_stand_in(store: WatchedStore) -> None:
+    model = ScriptedModel("{}", follows_instructions=False)
+    options = PLAIN.model_copy(update={"self_query": "llm", "expansion": "llm"})
+    notes = retriever(store, model).retrieve(ask("What does Ada say about a dog?"), options).notes
+    assert model.prompts == []
+    assert notes.filter == ChunkFilter(author_ids=(ADA.id,))
+    assert notes.variants == ("Ada say about a dog",)
+    assert len(notes.warnings) == 2
+    assert "OPENAI_MODEL_ID" in notes.warnings[0]
+
+
+def test_without_model_stages_no_thread_is_started(store: WatchedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise AssertionError(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    options = RetrievalOptions(self_query="rules", expansion="rules")
+    assert retriever(store).retrieve(ask(), options).chunks
+
+
+# Reranking.
+
+
+def test_a_reranker_orders_the_candidates_it_is_given(store: WatchedStore) -> None:
+    reranker = LengthReranker()
+    options = PLAIN.model_copy(update={"rerank": "cross-encoder", "rerank_candidates": 3})
+    found = retriever(store, rerankers={"cross-encoder": reranker}).retrieve(ask(), options)
+    assert [chunk.text for chunk in found.chunks] == sorted(reranker.read, key=len, reverse=True)
+    assert [chunk.score for chunk in found.chunks] == sorted((float(len(text)) for text in reranker.read), reverse=True)
+    assert found.notes.scored_by == "reranker"
+
+
+def test_only_so_many_candidates_are_reranked(store: WatchedStore) -> None:
+    reranker = LengthReranker()
+    options = PLAIN.model_copy(update={"rerank": "trained", "rerank_candidates": 2})
+    retriever(store, rerankers={"trained": reranker}).retrieve(ask(limit=1), options)
+    assert len(reranker.read) == 2
+
+
+@pytest.mark.parametrize("rerankers", [{}, {"trained": BrokenReranker()}])
+def test_a_reranker_that_cannot_be_had_leaves_results_and_a_warning(
+    store: WatchedStore, rerankers: dict[str, Reranker]
+) -> None:
+    without = retriever(store).retrieve(ask(), PLAIN)
+    found = retriever(store, rerankers=rerankers).retrieve(ask(), PLAIN.model_copy(update={"rerank": "trained"}))
+    assert found.chunks == without.chunks
+    assert found.notes.scored_by == "fused ranks"
+    [warning] = found.notes.warnings
+    assert "without it" in warning
+
+
+# Known authors.
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_document_store_is_asked_for_authors_once_in_a_while() -> None:
+    clock, asked = Clock(), []
+
+    def load() -> list[Author]:
+        asked.append(clock.now)
+        return [ADA]
+
+    known = KnownAuthors(load, clock)
+    assert [known().authors, known().authors] == [(ADA,), (ADA,)]
+    clock.now = MAX_AGE_SECONDS
+    assert known().authors == (ADA,)
+    assert asked == [0.0, MAX_AGE_SECONDS]
+
+
+def test_a_store_that_fails_is_left_alone_for_a_while_and_what_was_known_stays() -> None:
+    clock, tries = Clock(), []
+
+    def load() -> list[Author]:
+        tries.append(clock.now)
+        if len(tries) in (1, 3):
+            raise DependencyUnavailableError("down")
+        return [ADA]
+
+    known = KnownAuthors(load, clock)
+    for _ in range(2):
+        with pytest.raises(DependencyUnavailableError):
+            known()
+    assert tries == [0.0]
+    clock.now = RETRY_SECONDS
+    assert known().authors == (ADA,)
+    clock.now += MAX_AGE_SECONDS
+    assert known().authors == (ADA,)
+    assert len(tries) == 3
+
+
+def test_while_one_thread_asks_the_store_the_others_use_what_was_known() -> None:
+    clock, asking, answer = Clock(), threading.Event(), threading.Event()
+    known = KnownAuthors(lambda: [ADA], clock)
+    known()
+
+    def slow() -> list[Author]:
+        asking.set()
+        answer.wait(10)
+        return [BABBAGE]
+
+    known._load = slow
+    clock.now = MAX_AGE_SECONDS
+    thread = threading.Thread(target=known)
+    thread.start()
+    assert asking.wait(10)
+    assert known().authors == (ADA,)
+    answer.set()
+    thread.join(10)
+    assert known().authors == (BABBAGE,)
+
+
+def test_the_form_a_model_fills_in_asks_for_every_field() -> None:
+    schema = AskedFor.model_json_schema()
+    assert set(schema["required"]) == set(schema["properties"]) == set(json.loads(json.dumps(asked_for())))
+    assert schema["additionalProperties"] is False
