@@ -11,7 +11,7 @@ from llm_engineering.domain.documents import CleanedDocument, DataCategory
 from llm_engineering.domain.errors import DependencyUnavailableError, ModelMismatchError
 from llm_engineering.domain.features import FeatureState, IndexSpec, StoredChunk
 from llm_engineering.domain.queries import RetrievedChunk
-from llm_engineering.domain.retrieval import ChunkFilter, QueryVectors, SearchRequest
+from llm_engineering.domain.retrieval import UNSEEN_COSINE, ChunkFilter, QueryVectors, SearchRequest
 
 Ranking = list[tuple[UUID, float]]
 
@@ -188,17 +188,19 @@ class MemoryVectorStore:
         dense, sparse = query.dense, query.sparse
         if dense is not None:
             self._check_dimension(dense)
-        both = dense is not None and sparse is not None and 0 < request.dense_weight < 1
+        linear = request.fusion == "linear"
+        both = dense is not None and sparse is not None and (linear or 0 < request.dense_weight < 1)
         limit = request.candidates if both else request.limit
         branches: list[tuple[float, Ranking]] = []
-        if dense is not None and (sparse is None or request.dense_weight > 0):
+        if dense is not None and (sparse is None or linear or request.dense_weight > 0):
             found = self._ranking(lambda item: _cosine(dense, item.vector), request.filter)
             branches.append((request.dense_weight, found[:limit]))
-        if sparse is not None and (dense is None or request.dense_weight < 1):
+        if sparse is not None and (dense is None or linear or request.dense_weight < 1):
             weights = self._idf(sparse)
             found = self._ranking(lambda item: _dot(weights, item.sparse), request.filter)
             branches.append((1 - request.dense_weight, [(id_, score) for id_, score in found if score > 0][:limit]))
-        ranking = _fused(branches, request.rrf_k) if both else branches[0][1]
+        fused = _added(branches, request.bm25_weight) if both and linear else _fused(branches, request.rrf_k)
+        ranking = fused if both else branches[0][1]
         return [_retrieved(self.points[id_], score) for id_, score in ranking[: request.limit]]
 
     def _ranking(self, score: Callable[[EmbeddedChunk], float], condition: ChunkFilter) -> Ranking:
@@ -235,6 +237,13 @@ class MemoryVectorStore:
         if self._shared.die_after == 0:
             raise Killed
         self._shared.die_after -= 1
+
+
+def _added(branches: list[tuple[float, Ranking]], bm25_weight: float) -> Ranking:
+    """Cosine and weighted BM25 of what either branch found."""
+    cosines, points = (dict(found) for _, found in branches)
+    scores = {id_: cosines.get(id_, UNSEEN_COSINE) + bm25_weight * points.get(id_, 0.0) for id_ in cosines | points}
+    return sorted(scores.items(), key=lambda pair: pair[1], reverse=True)
 
 
 def _fused(branches: list[tuple[float, Ranking]], k: int) -> Ranking:

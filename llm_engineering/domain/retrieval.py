@@ -11,6 +11,9 @@ from llm_engineering.domain.chunks import SparseVector, Vector
 from llm_engineering.domain.documents import DataCategory
 from llm_engineering.domain.queries import RetrievedChunk
 
+# Nearly the cosine of the 50th of the chunks for a question, the last that a branch brings by default.
+UNSEEN_COSINE = 0.25
+
 
 class ChunkFilter(BaseModel):
     """Which chunks to search; an empty condition lets everything pass, several are all met."""
@@ -43,9 +46,14 @@ class QueryVectors(BaseModel):
 class SearchRequest(BaseModel):
     """Several wordings searched in one batched call.
 
-    Both branches of a wording bring `candidates` chunks each and are fused by reciprocal rank (Cormack, Clarke and
-    Buettcher, 2009), weighted as Qdrant does it: a chunk scores the sum of 1 / (rrf_k + rank / (2 * weight)) over the
-    branches that found it, ranks counted from 1. A branch of weight 0 is not searched where there is the other one.
+    Both branches of a wording bring `candidates` chunks each, and the vector store fuses them:
+
+    rrf: by reciprocal rank (Cormack, Clarke and Buettcher, 2009), weighted as Qdrant does it: a chunk scores the sum of
+    1 / (rrf_k + rank / (2 * weight)) over the branches that found it, ranks counted from 1. A branch of weight 0 is not
+    searched where there is the other one.
+
+    linear: by a sum of the scores (Bruch, Gai and Ingber, 2023): cosine + bm25_weight * BM25. A chunk that one branch
+    did not bring counts there with `UNSEEN_COSINE`, or with 0.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,8 +61,10 @@ class SearchRequest(BaseModel):
     queries: Sequence[QueryVectors]
     limit: int = Field(ge=1)
     candidates: int = Field(default=50, ge=1)
+    fusion: Literal["rrf", "linear"] = "rrf"
     rrf_k: int = Field(default=60, ge=1)
     dense_weight: float = Field(default=0.5, ge=0, le=1, description="The sparse branch has the rest of 1.")
+    bm25_weight: float = Field(default=0.03, gt=0, description="Linear: what a point of BM25 is worth in cosine.")
     filter: ChunkFilter = ChunkFilter()
 
 
@@ -64,8 +74,12 @@ class RetrievalOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["dense", "sparse", "hybrid"] = "hybrid"
-    dense_weight: float = Field(default=0.5, ge=0, le=1)
-    rrf_k: int = Field(default=60, ge=1)
+    fusion: Literal["rrf", "linear"] = Field(default="rrf", description="By ranks, or by scores.")
+    dense_weight: float = Field(
+        default=0.5, ge=0, le=1, description="rrf: the dense branch's; the sparse has the rest."
+    )
+    rrf_k: int = Field(default=60, ge=1, description="rrf: the larger, the less the first ranks stand out.")
+    bm25_weight: float = Field(default=0.03, gt=0, description="linear: what a point of BM25 is worth in cosine.")
     candidates: int = Field(default=50, ge=1, le=1000)
     self_query: Literal["off", "rules", "llm"] = "rules"
     expansion: Literal["off", "rules", "llm", "hyde"] = "off"

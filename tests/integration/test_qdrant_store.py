@@ -174,6 +174,30 @@ def test_a_hybrid_search_is_the_weighted_reciprocal_ranks_of_both(
     assert [chunk.score for chunk in found] == sorted((chunk.score for chunk in found), reverse=True)
 
 
+@pytest.mark.parametrize(("weight", "candidates"), [(0.03, 50), (0.5, 5), (2.0, 10)])
+def test_a_linear_fusion_is_the_cosine_and_the_weighted_bm25_of_both(
+    store: QdrantVectorStore, weight: float, candidates: int
+) -> None:
+    store.upsert_chunks(corpus())
+    vector, text = unit(random.Random(5)), "cat elk bee"
+    [by_meaning] = store.search(dense(vector, limit=candidates))
+    [by_words] = store.search(sparse(text, limit=candidates))
+    cosines, points = ({chunk.id: chunk.score for chunk in found} for found in (by_meaning, by_words))
+    expected = {id_: cosines.get(id_, 0.25) + weight * points.get(id_, 0.0) for id_ in cosines | points}
+    request = hybrid(vector, text, limit=100, fusion="linear", bm25_weight=weight, candidates=candidates)
+    [found] = store.search(request.model_copy(update={"dense_weight": 1.0}))  # which counts for ranks only
+    assert {chunk.id: chunk.score for chunk in found} == pytest.approx(expected, rel=1e-4)
+    assert [chunk.score for chunk in found] == sorted((chunk.score for chunk in found), reverse=True)
+
+
+def test_ties_come_in_the_same_order_every_time(fresh: QdrantVectorStore) -> None:
+    fresh.upsert_chunks([embedded(cleaned("cat", str(number)), EAST) for number in range(12)])
+    for request in (dense(EAST, limit=12), sparse("cat", limit=12)):
+        found = [chunk.id for chunk in fresh.search(request)[0]]
+        assert found == sorted(found)
+        assert len(found) == 12
+
+
 def test_equal_weights_are_reciprocal_rank_fusion_as_it_was_published(store: QdrantVectorStore) -> None:
     texts = {"a": ("cat", EAST), "b": ("dog", NORTH), "c": ("cat cat", [0.0, 0.0, 1.0])}
     store.upsert_chunks([embedded(cleaned(text, name), vector) for name, (text, vector) in texts.items()])

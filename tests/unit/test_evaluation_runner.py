@@ -87,7 +87,7 @@ def test_chunk_sizes_are_those_that_differ() -> None:
 @pytest.mark.parametrize(
     ("grid", "problem"),
     [
-        ({"modus": ["dense"]}, "unknown option 'modus'; known are candidates, chunks"),
+        ({"modus": ["dense"]}, "unknown option 'modus'; known are bm25_weight, candidates, chunks"),
         ({"mode": ["fuzzy"]}, "grid: mode: Input should be 'dense', 'sparse' or 'hybrid'"),
         ({"mode": "dense"}, "grid.mode: expected a list of values, as in [dense]"),
         ({"mode": []}, "grid.mode: expected a list"),

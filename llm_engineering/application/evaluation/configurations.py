@@ -18,8 +18,12 @@ DEFAULT_NAME = "default"
 MAX_CONFIGURATIONS = 500
 # What has no effect without another option: two configurations that differ in nothing else are one.
 _IDLE: dict[str, Callable[[RetrievalOptions], bool]] = {
-    "dense_weight": lambda options: options.mode != "hybrid",
-    "rrf_k": lambda options: options.mode != "hybrid",
+    "fusion": lambda options: options.mode != "hybrid",
+    "dense_weight": lambda options: options.mode != "hybrid" or options.fusion != "rrf",
+    # It also merges several wordings, in every mode.
+    "rrf_k": lambda options: options.expansion == "off" and (options.mode != "hybrid" or options.fusion != "rrf"),
+    "bm25_weight": lambda options: options.mode != "hybrid" or options.fusion != "linear",
+    "chunks_per_document": lambda options: options.diversity > 0,
     "variants": lambda options: options.expansion in ("off", "hyde"),
     "rerank_candidates": lambda options: options.rerank == "off",
 }

@@ -77,7 +77,7 @@ class Retriever:
         if chosen != plan.filter:
             warnings.append(f"Nothing matches {', '.join(plan.words)}: searched without that.")
         merged = without_repetitions(merge_wordings(found, options.rrf_k))
-        scored_by = _scored_by(wordings)
+        scored_by = _scored_by(wordings, options)
         if options.rerank != "off" and merged:
             with _timed(timings, "rerank"):
                 merged, failure = self._rerank(query, merged, options)
@@ -114,8 +114,9 @@ class Retriever:
 
     def _wordings(self, question: str, plan: Plan, options: RetrievalOptions) -> list[QueryVectors]:
         """Vectors of the question, and of what expansion added to it."""
-        by_vectors = options.mode == "dense" or (options.mode == "hybrid" and options.dense_weight > 0)
-        by_terms = options.mode == "sparse" or (options.mode == "hybrid" and options.dense_weight < 1)
+        by_score = options.fusion == "linear"
+        by_vectors = options.mode == "dense" or (options.mode == "hybrid" and (by_score or options.dense_weight > 0))
+        by_terms = options.mode == "sparse" or (options.mode == "hybrid" and (by_score or options.dense_weight < 1))
         texts = (question, *plan.variants)
         dense: Sequence[Vector | None] = self._dense(question, plan) if by_vectors else [None] * len(texts)
         wordings = []
@@ -148,8 +149,10 @@ class Retriever:
             queries=wordings,
             limit=most,
             candidates=max(options.candidates, most),
+            fusion=options.fusion,
             rrf_k=options.rrf_k,
             dense_weight=options.dense_weight,
+            bm25_weight=options.bm25_weight,
             filter=chosen,
         )
         found = self._vectors.search(request)
@@ -184,13 +187,13 @@ class Retriever:
         return maximal_marginal_relevance(pool, vectors, options.diversity, limit)
 
 
-def _scored_by(wordings: Sequence[QueryVectors]) -> str:
+def _scored_by(wordings: Sequence[QueryVectors], options: RetrievalOptions) -> str:
     """What the scores of a search are that nothing reranked."""
     if len(wordings) != 1:
         return "fused ranks" if wordings else ""
     [wording] = wordings
     if wording.dense is not None and wording.sparse is not None:
-        return "fused ranks"
+        return "fused ranks" if options.fusion == "rrf" else "cosine and BM25"
     return "BM25" if wording.dense is None else "cosine"
 
 

@@ -1,6 +1,6 @@
 """Between the domain's objects and Qdrant's points, filters and queries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from llm_engineering.domain.chunks import EmbeddedChunk, SparseVector
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.features import FeatureState
 from llm_engineering.domain.queries import RetrievedChunk
-from llm_engineering.domain.retrieval import ChunkFilter, QueryVectors, SearchRequest
+from llm_engineering.domain.retrieval import UNSEEN_COSINE, ChunkFilter, QueryVectors, SearchRequest
 
 DENSE, SPARSE = "dense", "bm25"
 
@@ -65,10 +65,12 @@ def condition(wanted: ChunkFilter) -> models.Filter | None:
 def query(vectors: QueryVectors, request: SearchRequest) -> models.QueryRequest | None:
     """One wording's query; None where it has no term that could be found.
 
-    Both branches are fused by the engine: Qdrant counts ranks from 1 and scores 1 / (rank / weight + k - 1).
+    Both branches are fused by the engine.
     """
     chosen = condition(request.filter)
     weights = {DENSE: request.dense_weight, SPARSE: 1 - request.dense_weight}
+    if request.fusion == "linear":
+        weights = {DENSE: 1.0, SPARSE: request.bm25_weight}
     branches: dict[str, Any] = {}
     if vectors.dense is not None and (vectors.sparse is None or weights[DENSE]):
         branches[DENSE] = vectors.dense
@@ -86,10 +88,23 @@ def query(vectors: QueryVectors, request: SearchRequest) -> models.QueryRequest 
         models.Prefetch(query=vector, using=using, filter=chosen, limit=request.candidates)
         for using, vector in branches.items()
     ]
-    fusion = models.Rrf(k=request.rrf_k + 1, weights=[2 * weights[using] for using in branches])
-    return models.QueryRequest(
-        prefetch=prefetch, query=models.RrfQuery(rrf=fusion), limit=request.limit, with_payload=True
-    )
+    fusion = _linear(branches, weights) if request.fusion == "linear" else _rrf(request.rrf_k, branches, weights)
+    return models.QueryRequest(prefetch=prefetch, query=fusion, limit=request.limit, with_payload=True)
+
+
+def _rrf(k: int, branches: Iterable[str], weights: dict[str, float]) -> models.RrfQuery:
+    """Qdrant counts ranks from 1 and scores 1 / (rank / weight + k - 1)."""
+    return models.RrfQuery(rrf=models.Rrf(k=k + 1, weights=[2 * weights[using] for using in branches]))
+
+
+def _linear(branches: Iterable[str], weights: dict[str, float]) -> models.FormulaQuery:
+    """The cosine and the weighted BM25 of what either branch brought; `$score[N]` is the score in branch N."""
+    unseen = {DENSE: UNSEEN_COSINE, SPARSE: 0.0}
+    terms: list[Any] = [
+        models.MultExpression(mult=[weights[using], f"$score[{number}]"]) for number, using in enumerate(branches)
+    ]
+    defaults = {f"$score[{number}]": unseen[using] for number, using in enumerate(branches)}
+    return models.FormulaQuery(formula=models.SumExpression(sum=terms), defaults=defaults)
 
 
 def _sparse(vector: SparseVector) -> models.SparseVector:

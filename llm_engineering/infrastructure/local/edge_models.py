@@ -122,9 +122,24 @@ def query_request(wanted: models.QueryRequest) -> edge.QueryRequest:
 def _query(wanted: Any, using: str | None) -> Any:
     if isinstance(wanted, models.RrfQuery):
         return edge.Fusion.Rrf(wanted.rrf.k or 2, wanted.rrf.weights)
+    if isinstance(wanted, models.FormulaQuery):
+        return edge.Formula(_expression(wanted.formula), wanted.defaults)
     if isinstance(wanted, (list, models.SparseVector)):
         return edge.Query.Nearest(_vector(wanted), using=using)
     raise NotImplementedError(f"a query by {type(wanted).__name__}")
+
+
+def _expression(wanted: Any) -> edge.Expression:
+    """Sums and products of numbers and of the branches' scores."""
+    if isinstance(wanted, models.SumExpression):
+        return edge.Expression.Sum([_expression(item) for item in wanted.sum])
+    if isinstance(wanted, models.MultExpression):
+        return edge.Expression.Mult([_expression(item) for item in wanted.mult])
+    if isinstance(wanted, str):
+        return edge.Expression.Variable(wanted)
+    if isinstance(wanted, float):
+        return edge.Expression.Constant(wanted)
+    raise NotImplementedError(f"an expression by {type(wanted).__name__}")
 
 
 def scored(found: edge.ScoredPoint) -> models.ScoredPoint:

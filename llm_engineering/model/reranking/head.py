@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from sentence_transformers.base.modules import Module
 from torch import Tensor, nn
 
 # Where BM25 puts the weight of a second occurrence.
@@ -25,15 +24,15 @@ _EXACT_SCALE = 4.8
 _NEARLY_CLOSED = -6.0
 
 
-class InteractionHead(Module):
+class InteractionHead(nn.Module):
     """Scores a pair by its tokens' outputs. In: `token_embeddings` of (pairs, tokens, width), and the tokenizer's."""
 
-    config_keys = ["width", "vocabulary", "special_ids"]  # noqa: RUF012 - as the base class has it
-
     def __init__(self, width: int, vocabulary: int, special_ids: Sequence[int]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.width, self.vocabulary, self.special_ids = width, vocabulary, list(special_ids)
+        super().__init__()
+        self.idf: Tensor
         self.register_buffer("idf", torch.ones(vocabulary))
+        self.special_ids: Tensor
+        self.register_buffer("special_ids", torch.tensor(special_ids))
         self.max_sim_scale = nn.Parameter(torch.tensor(_MAX_SIM_SCALE))
         self.exact_scale = nn.Parameter(torch.tensor(_EXACT_SCALE))
         self.attention_across = nn.Parameter(torch.tensor(_NEARLY_CLOSED))
@@ -43,14 +42,14 @@ class InteractionHead(Module):
 
     def learn_rarity(self, passages_with: Mapping[int, int], passages: int) -> None:
         """Set IDF, BM25's: of how many passages of the corpus each token is in, by its id."""
-        for token in range(self.vocabulary):
+        for token in range(len(self.idf)):
             found = passages_with.get(token, 0)
             self.idf[token] = math.log(1 + (passages - found + 0.5) / (found + 0.5))
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Add `scores`, (pairs, 1)."""
         ids, outputs = features["input_ids"], features["token_embeddings"]
-        words = features["attention_mask"].bool() & ~torch.isin(ids, torch.tensor(self.special_ids, device=ids.device))
+        words = features["attention_mask"].bool() & ~torch.isin(ids, self.special_ids)
         in_passage = features["token_type_ids"].bool()
         question, passage = words & ~in_passage, (words & in_passage)[:, None]
         weights = self.idf[ids] * question
@@ -61,18 +60,6 @@ class InteractionHead(Module):
         exact = times * (1 + _SATURATION) / (times + _SATURATION)
         scores = self.max_sim_scale * (weights * alike).sum(1) + self.exact_scale * (weights * exact).sum(1)
         return {**features, "scores": scores[:, None] + self.correction(outputs[:, 0])}
-
-    def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
-        """Write what `read` reads."""
-        self.save_config(output_path)
-        self.save_torch_weights(output_path, safe_serialization=safe_serialization)
-
-    @classmethod
-    def read(cls, folder: str) -> "InteractionHead":
-        """The head that was saved in the folder."""
-        head = cls(**cls.load_config(folder))
-        cls.load_torch_weights(folder, model=head, local_files_only=True)
-        return head
 
 
 def scores_of(model: Any, pairs: Sequence[tuple[str, str]]) -> Tensor:

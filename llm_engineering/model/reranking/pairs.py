@@ -10,21 +10,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from sentence_transformers.base.modules import Transformer
 from torch import Tensor, nn
 
 # A question is cut here; the passage has the model's whole window for itself.
 QUESTION_TOKENS = 64
 
 
-class PairTransformer(Transformer):
-    """The transformer of a BERT-like embedding model; reads (question, passage) pairs."""
+class PairTransformer(nn.Module):
+    """The transformer of a BERT-like embedding model; reads (question, passage) pairs. First module of a CrossEncoder.
 
-    attention_across: nn.Parameter
+    `attention_across` is the head's: it is saved with that.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, max_seq_length: int, attention_across: nn.Parameter) -> None:
+        super().__init__()
+        self.model, self.tokenizer, self.max_seq_length = model, tokenizer, max_seq_length
+        self.attention_across = attention_across
 
     def preprocess(self, inputs: Sequence[Any], *_: Any, **__: Any) -> dict[str, Any]:
         """Token ids, (pairs, tokens): [CLS] question [SEP] [CLS] passage [SEP]; `token_type_ids` are 1 in passages."""
-        tokenizer: Any = self.tokenizer
+        tokenizer = self.tokenizer
         questions, passages = (list(texts) for texts in zip(*inputs, strict=True))
         asked = tokenizer(questions, truncation=True, max_length=QUESTION_TOKENS)["input_ids"]
         read = tokenizer(passages, truncation=True, max_length=self.max_seq_length)["input_ids"]

@@ -10,10 +10,9 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
     from llm_engineering.model.reranking.head import InteractionHead
-    from llm_engineering.model.reranking.pairs import PairTransformer
 
 CURRENT, PREVIOUS, CANDIDATE, CARD = "current", "previous", "candidate", "card.json"
-_TRANSFORMER, _HEAD = "transformer", "head"
+_TRANSFORMER, _HEAD = "transformer", "head.safetensors"
 _BLOCK = 1024 * 1024
 
 
@@ -23,51 +22,59 @@ def new_reranker(base: Path, max_length: int, device: str, passages: Iterable[st
     Raises:
         OSError: `base` is no folder of a transformer.
     """
-    from llm_engineering.model.reranking.head import InteractionHead
-    from llm_engineering.model.reranking.pairs import PairTransformer
+    from transformers import AutoModel, AutoTokenizer
 
-    transformer = PairTransformer(
-        str(base),
-        transformer_task="feature-extraction",
-        processor_kwargs={"model_max_length": max_length},
-        config_kwargs={"num_labels": 1},
-    )
-    tokenizer: Any = transformer.tokenizer
-    head = InteractionHead(transformer.get_embedding_dimension(), len(tokenizer), sorted(tokenizer.all_special_ids))
+    from llm_engineering.model.reranking.head import InteractionHead
+
+    transformer: Any = AutoModel.from_pretrained(str(base), local_files_only=True)
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(base), local_files_only=True)
+    tokenizer.model_max_length = max_length  # saved with it
+    head = InteractionHead(transformer.config.hidden_size, len(tokenizer), sorted(tokenizer.all_special_ids))
     count, passages_with = 0, Counter[int]()
     for passage in passages:
         count += 1
-        passages_with.update(set(tokenizer(passage, truncation=True, max_length=512)["input_ids"]))
+        passages_with.update(set(tokenizer(passage, truncation=False, verbose=False)["input_ids"]))
     head.learn_rarity(passages_with, count)
-    return _joined(transformer, head, device)
+    return _joined(transformer, tokenizer, head, device)
 
 
 def save_reranker(model: "CrossEncoder", folder: Path) -> None:
     """Write the model into the folder, which is made."""
+    from safetensors.torch import save_file
+
     modules: list[Any] = list(model)
-    for module, name in zip(modules, (_TRANSFORMER, _HEAD), strict=True):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        module.save(str(folder / name))
+    pairs, head = modules
+    pairs.model.save_pretrained(str(folder / _TRANSFORMER))
+    pairs.tokenizer.save_pretrained(str(folder / _TRANSFORMER))
+    save_file(head.state_dict(), folder / _HEAD)
 
 
 def load_reranker(folder: Path, device: str) -> "CrossEncoder":
     """The model in the folder.
 
     Raises:
-        OSError: files are missing or damaged.
+        OSError: files are missing.
     """
+    from safetensors.torch import load_file
+    from transformers import AutoModel, AutoTokenizer
+
     from llm_engineering.model.reranking.head import InteractionHead
-    from llm_engineering.model.reranking.pairs import PairTransformer
 
-    transformer = PairTransformer.load(str(folder / _TRANSFORMER), local_files_only=True)
-    return _joined(transformer, InteractionHead.read(str(folder / _HEAD)), device)
+    transformer: Any = AutoModel.from_pretrained(str(folder / _TRANSFORMER), local_files_only=True)
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(folder / _TRANSFORMER), local_files_only=True)
+    state = load_file(folder / _HEAD)
+    head = InteractionHead(transformer.config.hidden_size, len(state["idf"]), state["special_ids"].tolist())
+    head.load_state_dict(state)
+    return _joined(transformer, tokenizer, head, device)
 
 
-def _joined(transformer: "PairTransformer", head: "InteractionHead", device: str) -> "CrossEncoder":
+def _joined(transformer: Any, tokenizer: Any, head: "InteractionHead", device: str) -> "CrossEncoder":
     from sentence_transformers import CrossEncoder
 
-    transformer.attention_across = head.attention_across  # saved with the head
-    model: CrossEncoder = CrossEncoder(modules=[transformer, head], device=device)
+    from llm_engineering.model.reranking.pairs import PairTransformer
+
+    pairs = PairTransformer(transformer, tokenizer, int(tokenizer.model_max_length), head.attention_across)
+    model: CrossEncoder = CrossEncoder(modules=[pairs, head], device=device)
     return model
 
 
