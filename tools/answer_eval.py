@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 @click.option(
     "--questions",
     "questions_file",
-    type=click.Path(path_type=Path),
-    default=Path("configs/questions/quickstart.jsonl"),
+    default="configs/questions/quickstart.jsonl",
     show_default=True,
-    help="A question set; its questions name the passages that hold the answers.",
+    help="A question set that names the passages with the answers; a relative path is below the project.",
 )
 @click.option("--split", default="test", show_default=True, help="Which half of the set.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many questions.")
 @click.option("--offline", is_flag=True, help="Only the metrics that need no judge, even where one is configured.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write answers and scores to this file, as JSON.")
 @clean_exit
-def main(questions_file: Path, split: str, limit: int, offline: bool, output: Path | None) -> None:
+def main(questions_file: str, split: str, limit: int, offline: bool, output: Path | None) -> None:
     """Let the twin answer questions, and score the answers with the library ragas (extra 'ragas').
 
     The judge is the model of OPENAI_*; without one, what can be compared without a language model is measured. Exit
@@ -36,22 +35,17 @@ def main(questions_file: Path, split: str, limit: int, offline: bool, output: Pa
     """
     from rich.console import Console
 
-    from llm_engineering.application.evaluation.answers import answer_questions
-    from llm_engineering.application.evaluation.question_sets import read_question_set
+    from llm_engineering.application.evaluation.answers import answer_questions, draw
     from llm_engineering.bootstrap import build_services, current_settings
+    from llm_engineering.bootstrap_evaluation import Evaluation
     from llm_engineering.domain.answer_evaluation import AnswerReport
-    from llm_engineering.domain.errors import InvalidQuestionSetError
 
-    question_set = read_question_set(questions_file)
-    questions = [question for question in question_set.questions if question.split == split][:limit]
-    if not questions:
-        splits = ", ".join(sorted({question.split for question in question_set.questions}))
-        raise InvalidQuestionSetError(f"{questions_file} has no questions of the split {split!r}; it has {splits}.")
     settings = current_settings()
     configure_logging("WARNING")
     with build_services(settings) as services:
         judge = services.answer_judge(offline)
         judge.check()
+        questions = draw(Evaluation(services).question_set(questions_file), split, limit)
         samples, unanswered = answer_questions(
             questions,
             services.retriever,

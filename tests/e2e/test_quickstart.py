@@ -1,21 +1,18 @@
 """The whole way, as a new user goes it: crawl the project, ask the twin, serve it."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
-from llm_engineering.settings import PROJECT_ROOT, Settings
+from llm_engineering.settings import PROJECT_ROOT
+from tests.e2e.commands import run
+from tests.e2e.conftest import Quickstart
 
 CORPUS = [
     {
@@ -34,44 +31,19 @@ CORPUS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    state = tmp_path_factory.mktemp("quickstart") / "state"
-    inherited = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
-    yield {
-        **inherited,
-        "LOCAL_STATE_DIR": str(state),
-        "MODELS_DIR": str(PROJECT_ROOT / ".local" / "models"),
-        "COLUMNS": "150",
-        "CRAWL_ALLOWED_PATHS": str(PROJECT_ROOT),
-    }
-    MongoDaemon(state).stop()
-
-
-def run(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    result = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=PROJECT_ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert result.returncode == 0, result.stderr
-    return result
-
-
-def test_the_quickstart_answers_from_the_projects_own_docs(environment: dict[str, str]) -> None:
-    assert "mongodb: runs at" in run(environment, "tools.local_stack", "up").stdout
-    first = run(environment, "tools.run", "--run-end-to-end-data")
-    assert "Failed" not in first.stdout
+def test_the_quickstart_answers_from_the_projects_own_docs(quickstart: Quickstart) -> None:
+    assert "mongodb: runs at" in quickstart.up
+    assert "Failed:" not in quickstart.first_run
     question = "How are documents chunked?"
-    asked = run(environment, "tools.rag", "--answer", "--query", question)
+    asked = run(quickstart.environment, "tools.rag", "--answer", "--query", question)
     assert "/docs/" in asked.stdout
     assert "google/gemma-3-270m" in asked.stdout
-    second = run(environment, "tools.run", "--run-end-to-end-data")
-    assert "Loading the embedding model" in first.stdout
-    assert "Loading the embedding model" not in second.stdout
+
+
+def test_a_second_run_loads_no_model(quickstart: Quickstart) -> None:
+    second = run(quickstart.environment, "tools.run", "--run-end-to-end-data").stdout
+    assert "load model" in quickstart.first_run
+    assert "load model" not in second
 
 
 def test_a_handbook_dump_is_imported_once_and_exported_again(environment: dict[str, str], tmp_path: Path) -> None:

@@ -6,11 +6,25 @@ from llm_engineering.application.rag.answering import write_answer
 from llm_engineering.application.rag.context import build_context
 from llm_engineering.application.rag.retrieval import Retriever
 from llm_engineering.domain.answer_evaluation import AnswerSample
-from llm_engineering.domain.errors import InvalidQueryError
-from llm_engineering.domain.evaluation import Question
+from llm_engineering.domain.documents import text_hash
+from llm_engineering.domain.errors import InvalidQueryError, InvalidQuestionSetError
+from llm_engineering.domain.evaluation import Question, QuestionSet
 from llm_engineering.domain.ports import LanguageModel, Progress, VectorStore
 from llm_engineering.domain.queries import Query
 from llm_engineering.domain.retrieval import RetrievalOptions
+
+
+def draw(questions: QuestionSet, split: str, limit: int) -> list[Question]:
+    """At most `limit` questions of a split, spread over the set by the hash of their ids; always the same ones.
+
+    Raises:
+        InvalidQuestionSetError: the split has no question.
+    """
+    found = [question for question in questions.questions if question.split == split]
+    if not found:
+        splits = ", ".join(sorted({question.split for question in questions.questions}))
+        raise InvalidQuestionSetError(f"{questions.name} has no question in the split {split!r}; it has {splits}.")
+    return sorted(found, key=lambda question: text_hash(question.id))[:limit]
 
 
 def answer_questions(
@@ -32,6 +46,7 @@ def answer_questions(
     failures: dict[str, str] = {}
     with progress.task("Answering", total=len(questions)) as advance:
         for question in questions:
+            advance(1)
             references = tuple(expected.passage for expected in question.expected if expected.passage)
             try:
                 query = Query.create(question.text, limit=5)
@@ -51,5 +66,4 @@ def answer_questions(
                     references=references,
                 )
             )
-            advance(1)
     return samples, failures
