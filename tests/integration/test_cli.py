@@ -246,7 +246,7 @@ def test_the_embedded_store_is_not_deleted_while_a_process_has_it(shell: Shell) 
         store.close()
     assert f"process {os.getpid()} " in line
     assert f"qdrant: in use by process {os.getpid()} " in held
-    assert "meta.json" in files
+    assert "shards" in files
     assert "qdrant: free" in shell.run("local_stack", "status").stdout
     done = shell.run("local_stack", "reset", "--only", "qdrant", "--yes")
     assert (done.returncode, done.stdout) == (0, "Deleted qdrant.\n")

@@ -13,6 +13,7 @@ import yaml
 
 from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
 from llm_engineering.settings import PROJECT_ROOT, Settings
+from tests.unit.test_pipeline_configs import OPTIONS
 from tools._pipeline_configs import CONFIGS, PARAMETERS
 
 # Prints what a run left in ZenML's store; the variables say which store.
@@ -166,7 +167,9 @@ def test_settings_go_into_a_zenml_secret_and_come_back_from_it(project: Project)
     assert "no such secret" in missing.stderr
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in sorted(CONFIGS.glob("*.yaml")) if path.stem not in OPTIONS], ids=lambda path: path.stem
+)
 def test_each_configuration_binds_to_its_pipelines_signature(path: Path, project: Project) -> None:
     name = next(name for name in PARAMETERS if path.stem.startswith(name))
     parameters = yaml.safe_load(path.read_text())["parameters"]
