@@ -26,7 +26,7 @@ from llm_engineering.bootstrap import Services, build_services
 from llm_engineering.domain.chunks import Chunk, EmbeddedChunk, chunk_id
 from llm_engineering.domain.documents import Author, CleanedDocument, DataCategory
 from llm_engineering.domain.queries import Query
-from llm_engineering.domain.retrieval import QueryVectors, RetrievalOptions, SearchRequest
+from llm_engineering.domain.retrieval import QueryVectors, SearchRequest
 from llm_engineering.infrastructure.db.qdrant import QdrantVectorStore
 from llm_engineering.infrastructure.local.qdrant_engine import temporary_store
 
@@ -125,7 +125,7 @@ def _document(number: int) -> CleanedDocument:
 
 def _times(services: Services, store: QdrantVectorStore, questions: list[str]) -> dict[str, list[float]]:
     """Seconds of each part, a value a question."""
-    makers, options = services.feature_makers, RetrievalOptions()
+    makers, options = services.feature_makers, services.retrieval_options
     retriever = Retriever(makers.embedder, makers.sparse, store, lambda: [AUTHOR], services.language_model, {})
     measured: dict[str, list[float]] = {"embedding alone": [], "search alone": [], "retrieval": []}
     for question in questions:

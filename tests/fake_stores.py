@@ -49,6 +49,9 @@ class MemoryDocumentStore:
     def ids(self, category: DataCategory) -> Iterator[UUID]:
         yield from (document.id for document in self.stream(category))
 
+    def by_ids(self, document_ids: Sequence[UUID]) -> list[RawDocument]:
+        return [self.documents[id_] for id_ in document_ids if id_ in self.documents]
+
     def site_noise(self) -> dict[str, list[str]]:
         return dict(self.noise)
 

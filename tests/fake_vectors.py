@@ -1,7 +1,7 @@
 """The vector store in memory, for unit tests. It searches, filters and keeps generations as the real one does."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log, sqrt
 from uuid import UUID
@@ -132,6 +132,13 @@ class MemoryVectorStore:
         self._count_down()
         for id_ in chunk_ids:
             self.points.pop(id_, None)
+
+    def delete_chunks_from(self, first_index: Mapping[UUID, int]) -> None:
+        self._count_down()
+        owners = {id_: item.chunk for id_, item in self.points.items()}
+        for id_, chunk in owners.items():
+            if chunk.index >= first_index.get(chunk.document.id, chunk.index + 1):
+                del self.points[id_]
 
     def delete_documents(self, document_ids: Sequence[UUID]) -> None:
         self._count_down()

@@ -11,6 +11,8 @@ from llm_engineering.domain.errors import InvalidQuestionSetError
 from llm_engineering.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llm_engineering.application.evaluation.configurations import Grid
     from llm_engineering.bootstrap_evaluation import Evaluation
     from llm_engineering.domain.evaluation import ConfigurationResult, EvaluationReport
@@ -39,12 +41,23 @@ def tune(evaluation: "Evaluation", path: Path, grid: "Grid | None", target: Path
     options = {key: values for key, values in (grid or {}).items() if key not in ("chunks", "limit")}
     configurations = evaluation.configurations(options)
     tuned = evaluation.run(questions, "development", configurations)
-    finalists = [result.name for result in tuned.ranked[:2]]
+    ranked = eligible(tuned.ranked)
+    finalists = [result.name for result in ranked[:2]]
     shown = [c for c in configurations if c.name in {*finalists, configurations[0].name}]
     reported = evaluation.run(questions, "test", shown)
     reasons = _reasons(path, tuned, reported, finalists)
-    write_options(target, tuned.best.options, reasons)
+    write_options(target, ranked[0].options, reasons)
     return [tuned, reported]
+
+
+def eligible(ranked: "Sequence[ConfigurationResult]") -> "list[ConfigurationResult]":
+    """What may be chosen, best first: no configuration of which a stage failed, and of ties the default."""
+    [default] = [result for result in ranked if result.name == "default"]
+    usable = [result for result in ranked if set(result.warnings) <= set(default.warnings)]
+    best, ours = usable[0].scores, default.scores
+    if round(best.mrr - ours.mrr, 3) <= 0 and round(best.recall[5] - ours.recall[5], 3) <= 0:
+        usable = [default, *(result for result in usable if result is not default)]
+    return usable
 
 
 def write_options(path: Path, options: "RetrievalOptions", reasons: dict[str, Any]) -> None:

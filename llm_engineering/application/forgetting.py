@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from llm_engineering.domain.documents import Author, document_id, encodable
+from llm_engineering.application.preprocessing.site_noise import noise_of, site_of
+from llm_engineering.domain.documents import Author, DataCategory, document_id, encodable
 from llm_engineering.domain.errors import InvalidInputError, UnknownAuthorError
 from llm_engineering.domain.links import without_credentials
 from llm_engineering.domain.ports import DocumentStore, VectorStore
@@ -31,6 +32,7 @@ def forget(what: str, documents: DocumentStore, vectors: VectorStore, local_root
     if not what:
         raise InvalidInputError("Say what to forget: an author's full name, or a link.")
     known = {author.id: author.full_name for author in documents.authors()}
+    noise = documents.site_noise()
     removed: Counter[str] = Counter()
     for author_id in _ids_of_name(what, known):
         if author_id in known:
@@ -41,6 +43,7 @@ def forget(what: str, documents: DocumentStore, vectors: VectorStore, local_root
         removed += _forget_author(author_id, documents, vectors)
     if not removed:
         raise _nothing_stored(what, sorted(known.values()))
+    _keep_lines_of_others(noise, documents)
     return ForgetReport(what=without_credentials(what), removed=dict(sorted(removed.items())))
 
 
@@ -57,6 +60,19 @@ def _forget_link(link: str, author_ids: list[UUID], documents: DocumentStore, ve
     removed = Counter(vectors.forget(document_ids=list(dict.fromkeys([*stored, *possible]))))
     removed.update(documents.forget_link(link))
     return +removed
+
+
+def _keep_lines_of_others(noise: dict[str, list[str]], documents: DocumentStore) -> None:
+    """Of the lines learned of a site, which went with its document, keep those that other documents still have.
+
+    So the features of the others stay as they are. After a kill before this, the next feature pipeline learns anew.
+    """
+    gone = {site: lines for site, lines in noise.items() if site not in documents.site_noise()}
+    kept: dict[str, set[str]] = {}
+    for raw in documents.stream(DataCategory.ARTICLES) if gone else ():
+        if lines := noise_of(raw, gone):
+            kept.setdefault(site_of(raw), set()).update(lines)
+    documents.save_site_noise({site: sorted(lines) for site, lines in kept.items()})
 
 
 def _ids_of_name(what: str, known: dict[UUID, str]) -> list[UUID]:

@@ -19,7 +19,7 @@ def check_models(active: IndexSpec | None, embedder: Embedder, sparse: SparseEnc
     if (active.model_id, active.precision, active.sparse_encoder) != expected:
         raise ModelMismatchError(
             f"The index was made by {active.describe()} with {active.sparse_encoder}; configured are "
-            f"{expected[0]} ({expected[1]}) with {expected[2]}. Switch to them without downtime: {REINDEX_COMMAND}, or "
+            f"{expected[0]} ({expected[1]}) with {expected[2]}. Switch to them by {REINDEX_COMMAND}, or "
             "set TEXT_EMBEDDING_MODEL_ID, EMBEDDING_PRECISION and SPARSE_LANGUAGE back."
         )
     if active.revision != embedder.revision:

@@ -18,6 +18,7 @@
     ├── LowSuccessRateError         fewer sources of a run could be read than configured; the ZenML step is red
     ├── ModelMismatchError          the vector store was filled by another embedding model
     ├── ResumeTokenLostError        the document store has forgotten the changes after a point; a full run mends it
+    ├── RefusedWriteError           the vector store will not take this document; the others go on
     ├── InconsistentStoresError     the vector store does not have what the document store has
     ├── MalformedAnswerError        a language model's answer is not in the form that was asked for
     ├── TooLittleDataError          there are too few examples to train on, or to judge the result by
@@ -107,6 +108,10 @@ class ModelMismatchError(MoodSwarmError):
 
 class ResumeTokenLostError(MoodSwarmError):
     """The document store no longer knows what changed after a resume token."""
+
+
+class RefusedWriteError(MoodSwarmError):
+    """The vector store will not take what was to be written, however often it is sent."""
 
 
 class InconsistentStoresError(MoodSwarmError):

@@ -13,7 +13,7 @@ class IndexSpec(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model_id: str = Field(description="The embedding model's id on the Hugging Face Hub.")
-    revision: str = Field(description="Which weights: a commit of the Hub, or the weights' SHA-256.")
+    revision: str = Field(description="Which weights: their SHA-256.")
     precision: str = Field(description="What the model computes in: 'float32', or 'int8' with the calibration's hash.")
     dimension: int = Field(gt=0, description="Length of the dense vectors.")
     sparse_encoder: str = Field(description="Name and parameters of what makes the sparse vectors.")

@@ -3,7 +3,7 @@
 What brings documents in has its protocols in `sources.py`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -36,6 +36,9 @@ class DocumentStore(Protocol):
     def stream(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> Iterator[RawDocument]: ...
 
     def ids(self, category: DataCategory) -> Iterator[UUID]: ...
+
+    def by_ids(self, document_ids: Sequence[UUID]) -> list[RawDocument]:
+        """Those of the documents that are there, as they are now, in no order."""
 
     def site_noise(self) -> dict[str, list[str]]:
         """Lines that repeat from page to page, by site; what `save_site_noise` stored last."""
@@ -97,7 +100,7 @@ class VectorStore(Protocol):
         """The index of these models, active or not, created where it is missing."""
 
     def activate(self, spec: IndexSpec) -> None:
-        """Let searches see this index from now on, and delete all others."""
+        """Let searches see this index from now on. The one before stays until the next `prepare`."""
 
     def feature_states(self, document_ids: Sequence[UUID] | None = None) -> dict[UUID, FeatureState]:
         """By document; of those of the given ones that are there, or of all."""
@@ -107,6 +110,9 @@ class VectorStore(Protocol):
     def upsert_chunks(self, chunks: Sequence[EmbeddedChunk]) -> None: ...
 
     def delete_chunks(self, chunk_ids: Sequence[UUID]) -> None: ...
+
+    def delete_chunks_from(self, first_index: Mapping[UUID, int]) -> None:
+        """Delete the chunks of each of the documents from its index on, however many there are."""
 
     def delete_documents(self, document_ids: Sequence[UUID]) -> None: ...
 

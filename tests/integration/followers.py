@@ -21,7 +21,7 @@ from llm_engineering.infrastructure.local.qdrant_engine import open_embedded
 from tests.fakes import SilentProgress, WordEmbedder, WordEncoder
 
 # What changes in the two stores, in the order of one batch; a process can be killed before each.
-WRITES = ("upsert_documents", "upsert_chunks", "delete_chunks", "delete_documents")
+WRITES = ("upsert_documents", "upsert_chunks", "delete_chunks_from", "delete_documents")
 
 
 def makers(model_id: str = "words") -> FeatureMakers:

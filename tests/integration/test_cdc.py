@@ -259,7 +259,7 @@ def test_inserts_updates_and_deletions_reach_the_index(
 KILLS = [
     ("upsert_documents", 1),  # before anything is written
     ("upsert_chunks", 1),  # documents marked as unfinished
-    ("delete_chunks", 2),  # new chunks there, the old text's surplus too (the first call is the removed document's)
+    ("delete_chunks_from", 2),  # new chunks there, the surplus too (the first call is the removed document's)
     ("upsert_documents", 2),  # all there, the marks still on
     ("delete_documents", 1),  # a removed document's chunks gone
     ("save_token", 2),  # all there (the first call is at the start), the place not saved

@@ -175,7 +175,7 @@ def test_the_revision_of_a_local_folder_changes_with_its_weights(tmp_path: Path)
         weights_hash(tmp_path / "none")
 
 
-def test_the_revision_of_a_model_of_the_hub_is_the_commit_of_its_snapshot(
+def test_the_revision_of_a_model_of_the_hub_is_its_weights_hash_and_no_commit(
     embedder: SentenceTransformerEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
@@ -186,7 +186,7 @@ def test_the_revision_of_a_model_of_the_hub_is_the_commit_of_its_snapshot(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     model = SentenceTransformerEmbedder("someone/tiny", "cpu", lambda _: None)
-    assert model.revision == commit
+    assert model.revision == embedder.revision  # the same weights
     assert model.folder.path == cache / "snapshots" / commit
     missing = SentenceTransformerEmbedder("someone/else", "cpu", lambda _: None)
     with pytest.raises(DependencyUnavailableError, match=r"someone/else .*TEXT_EMBEDDING_MODEL_ID"):

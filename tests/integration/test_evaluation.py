@@ -10,12 +10,12 @@ import pytest
 import pytrec_eval
 
 from llm_engineering.application.evaluation.generator import Generation, ask_model, generate
-from llm_engineering.application.evaluation.question_sets import read_question_set, write_question_set
+from llm_engineering.application.evaluation.question_sets import question_line, read_question_set
 from llm_engineering.application.preprocessing.making import FeatureMakers
 from llm_engineering.application.rag.retrieval import Retriever
 from llm_engineering.bootstrap import Services
 from llm_engineering.bootstrap_evaluation import Evaluation
-from llm_engineering.domain.evaluation import Expected, Question, QuestionSet
+from llm_engineering.domain.evaluation import Expected, Question
 from llm_engineering.domain.features import ChunkSizes
 from llm_engineering.domain.ports import VectorStore
 from llm_engineering.domain.queries import Query
@@ -113,14 +113,11 @@ def test_a_beir_folder_is_scored_as_pytrec_eval_does(
 
 
 def test_other_cuts_are_indexed_for_the_run_and_asked_the_same(services: Services, tmp_path: Path) -> None:
-    questions = QuestionSet(
-        name="facts",
-        questions=tuple(
-            Question(id=id_, text=QUERIES[id_], expected=(Expected(link=f"https://e.com/{name}", passage=FACTS[name]),))
-            for id_, name in (("q1", "redis"), ("q2", "tides"), ("q3", "bees"))
-        ),
-    )
-    write_question_set(questions, tmp_path / "facts.jsonl")
+    questions = [
+        Question(id=id_, text=QUERIES[id_], expected=(Expected(link=f"https://e.com/{name}", passage=FACTS[name]),))
+        for id_, name in (("q1", "redis"), ("q2", "tides"), ("q3", "bees"))
+    ]
+    (tmp_path / "facts.jsonl").write_text("".join(map(question_line, questions)))
     evaluation = Evaluation(services)
     small: dict[str, Any] = {"articles": {"max_tokens": 32, "min_tokens": 0, "overlap_tokens": 0}}
     configurations = evaluation.configurations({"chunks": [small, "window-1500"]})[1:]

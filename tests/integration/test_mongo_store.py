@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pymongo import MongoClient
@@ -104,6 +105,18 @@ def test_what_a_source_no_longer_lists_is_deleted_and_nothing_else(store: MongoD
 
 def state(source: str, **changes: Any) -> SourceState:
     return SourceState.model_validate({"source": source, "link": source, "author_id": ADA.id, **changes})
+
+
+def test_documents_are_read_by_their_ids_whatever_their_category(store: MongoDocumentStore) -> None:
+    text = article("cat", "https://e.com/1")
+    other = article("dog", "https://e.com/2")
+    category = DataCategory.POSTS
+    link = "https://e.com/3"
+    post = RawDocument.create(category=category, platform="e", link=link, author=ADA, title="", content="fish")
+    store.upsert([text, other, post])
+    found = store.by_ids([text.id, UUID(int=7), post.id])
+    assert {document.id: document.content for document in found} == {text.id: "cat", post.id: "fish"}
+    assert store.by_ids([]) == []
 
 
 def test_a_source_is_remembered_by_author_and_link(store: MongoDocumentStore) -> None:

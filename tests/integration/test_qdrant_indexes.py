@@ -113,7 +113,9 @@ def test_a_new_index_is_filled_while_the_old_one_serves_and_then_takes_over(clie
     assert client.names().count("update_collection_aliases") == 1
     assert (titles(store), titles(opened(client)), len(store.feature_states())) == (["new"], ["new"], 1)
     assert store.active() == new.active() == OTHER
-    assert (collections(client), aliases(client)) == (pair(OTHER), alias_names(OTHER))
+    assert (collections(client), aliases(client)) == (pair(SPEC) | pair(OTHER), alias_names(OTHER))
+    opened(client).prepare(OTHER)
+    assert collections(client) == pair(OTHER)
 
 
 def test_a_generation_takes_no_vectors_of_other_models(client: Recorded) -> None:
@@ -121,13 +123,17 @@ def test_a_generation_takes_no_vectors_of_other_models(client: Recorded) -> None
         opened(client).generation(OTHER).prepare(SPEC)
 
 
-def test_a_process_that_has_missed_a_switch_is_refused_and_never_mixes_vectors(client: Recorded) -> None:
+def test_a_process_that_has_missed_a_switch_goes_on_reading_and_never_mixes_vectors(client: Recorded) -> None:
     reader, writer, late = opened(client), opened(client), opened(client)
     late.prepare(SPEC)
     writer.prepare(SPEC)
     late.upsert_chunks([embedded(cleaned("cat", "old"), EAST)])
     assert titles(reader) == ["old"]
     opened(client).activate(OTHER)
+    assert (titles(reader), titles(opened(client))) == (["old"], [])
+    with pytest.raises(ModelMismatchError, match="int8 of 3f2a"):
+        writer.prepare(SPEC)
+    opened(client).prepare(OTHER)
     with pytest.raises(ModelMismatchError, match="int8 of 3f2a"):
         reader.search(BY_EAST)
     with pytest.raises(ModelMismatchError):
@@ -181,8 +187,9 @@ def test_an_activation_that_is_killed_at_any_change_is_mended_by_the_next(client
     new = old.generation(OTHER)
     old.upsert_chunks([embedded(cleaned("cat", "old"), EAST)])
     new.upsert_chunks([embedded(cleaned("cat", "new"), EAST)])
-    # The aliases, and two collections to delete; the stand-in makes its payload indexes again each time.
+    # The aliases; the stand-in makes its payload indexes again each time.
     assert killed_at_every_change(client, lambda store: store.activate(OTHER), (["old"], ["new"])) >= 1
+    assert killed_at_every_change(client, lambda store: store.prepare(OTHER), (["new"],)) >= 1
     assert (collections(client), aliases(client)) == (pair(OTHER), alias_names(OTHER))
     assert titles(opened(client)) == ["new"]
 

@@ -362,6 +362,15 @@ def test_chunks_are_counted_listed_and_deleted(store: QdrantVectorStore) -> None
     assert {c.id for c in store.stored_chunks()} == {items[1].chunk.id, items[2].chunk.id}
 
 
+def test_the_chunks_of_a_document_are_deleted_from_an_index_on(store: QdrantVectorStore) -> None:
+    items = [embedded(cleaned("cat", name), EAST, index=i) for name in ("a", "b", "c") for i in range(12)]
+    store.upsert_chunks(items)
+    a, b, c = (items[12 * number].chunk.document.id for number in range(3))
+    store.delete_chunks_from({a: 10, b: 0, UUID(int=5): 0})
+    left = sorted((chunk.document_id, chunk.index) for chunk in store.stored_chunks())
+    assert left == sorted([*((a, i) for i in range(10)), *((c, i) for i in range(12))])
+
+
 def test_a_chunk_that_is_written_again_replaces_the_old_one_in_both_branches(store: QdrantVectorStore) -> None:
     store.upsert_chunks([embedded(cleaned("cat", "a"), EAST)])
     store.upsert_chunks([embedded(cleaned("dog", "a"), NORTH)])

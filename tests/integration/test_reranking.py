@@ -78,6 +78,21 @@ def test_a_reranker_that_was_never_trained_says_how_to_train_it(tmp_path: Path) 
         reranker.score(QUESTION, ["x"])
 
 
+def test_a_reranker_that_cannot_be_loaded_is_not_tried_at_every_question(tmp_path: Path) -> None:
+    tried: list[Path] = []
+
+    def fails(folder: Path, device: str) -> Any:
+        tried.append(folder)
+        raise OSError("no network")
+
+    (tmp_path / "current").mkdir()
+    reranker = CrossEncoderReranker.trained(tmp_path, "cpu", fails)
+    for _ in range(3):
+        with pytest.raises(DependencyUnavailableError, match="cannot be loaded"):
+            reranker.score(QUESTION, ["x"])
+    assert len(tried) == 1
+
+
 def test_a_damaged_reranker_says_how_to_train_another(tmp_path: Path) -> None:
     (tmp_path / "current").mkdir()
     with pytest.raises(DependencyUnavailableError, match=r"cannot be loaded .*--run-train-reranker"):

@@ -97,12 +97,13 @@ def test_filters_from_the_question_reach_the_engine(retriever: Retriever) -> Non
     assert (german.notes.warnings, posts.notes.warnings, dated.notes.warnings) == ((), (), ())
 
 
-def test_a_filter_that_finds_nothing_is_dropped(retriever: Retriever) -> None:
+def test_of_a_filter_that_finds_nothing_the_date_is_dropped(retriever: Retriever) -> None:
     found = retriever.retrieve(Query.create("What did Ada write in 1999 about anchors?"), RetrievalOptions())
     assert found.chunks[0].title == "boats"
+    assert {chunk.author_full_name for chunk in found.chunks} == {"Ada Lovelace"}
     assert found.notes.warnings == (
         "Nothing matches author: Ada Lovelace, published from 1999-01-01, published before 2000-01-01: "
-        "searched without that.",
+        "searched without published from 1999-01-01, published before 2000-01-01.",
     )
 
 

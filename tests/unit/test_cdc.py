@@ -10,14 +10,19 @@ from typing import Any, Literal
 
 import pytest
 
-from llm_engineering.application.preprocessing import cdc, making
+from llm_engineering.application.preprocessing import applying, cdc, making
 from llm_engineering.application.preprocessing.cdc import follow_changes
 from llm_engineering.application.preprocessing.features import sync_features
 from llm_engineering.application.preprocessing.making import FeatureMakers
 from llm_engineering.application.preprocessing.verification import verify
 from llm_engineering.domain.changes import Change, ChangeBatch
 from llm_engineering.domain.documents import DataCategory, RawDocument
-from llm_engineering.domain.errors import DependencyUnavailableError, ModelMismatchError, ResumeTokenLostError
+from llm_engineering.domain.errors import (
+    DependencyUnavailableError,
+    ModelMismatchError,
+    RefusedWriteError,
+    ResumeTokenLostError,
+)
 from llm_engineering.domain.feature_reports import ChangeReport
 from llm_engineering.domain.features import ChunkSize, ChunkSizes
 from tests.fakes import (
@@ -393,7 +398,7 @@ def test_a_document_that_cannot_be_cut_is_reported_and_the_others_are_applied(
             raise ValueError("no such heading")
         return real(raw, *arguments)
 
-    monkeypatch.setattr(cdc, "prepare_document", faulty)
+    monkeypatch.setattr(applying, "prepare_document", faulty)
     world.feed.upsert(article("x y", "https://e.com/bad"))
     world.feed.upsert(article("fish here.", "https://e.com/3"))
     world.follow()
@@ -445,3 +450,136 @@ def test_lines_learned_of_a_site_are_left_out_of_what_is_followed() -> None:
     world.follow()
     assert "dog at last." in world.texts()
     assert world.is_consistent()
+
+
+def test_an_empty_document_store_is_compared_once_and_then_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    real = world.feed.save_token
+
+    def give_up_at_last(token: dict[str, Any]) -> None:
+        real(token)
+        if len(world.feed.tokens) > 20:
+            world.stop.set()
+
+    monkeypatch.setattr(world.feed, "save_token", give_up_at_last)
+    world.follow()
+    assert len(world.reports) == 1
+    world.feed.upsert(article("fish here.", "https://e.com/1"))
+    world.follow()
+    assert [report.reconciliation is None for report in world.reports] == [False, True]
+    assert world.texts() == ["fish here."]
+
+
+def test_a_place_that_is_lost_after_every_comparison_is_waited_for_and_the_cause_named(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cdc, "FIRST_PAUSE_SECONDS", 0.001)
+    world.feed.forgotten = 100
+    real = world.feed.now
+
+    def third_time_lucky() -> dict[str, Any]:
+        if len(world.reports) == 2:
+            world.feed.forgotten = 0
+        return real()
+
+    monkeypatch.setattr(world.feed, "now", third_time_lucky)
+    with caplog.at_level(logging.WARNING):
+        world.follow()
+    assert len(world.reports) == 3
+    assert [message.split(".")[1] for message in caplog.messages if message.startswith("Forgotten.")] == [
+        " All documents are compared instead",
+        " Trying again in 0",
+        " Trying again in 0",
+    ]
+    [cause] = [message for message in caplog.messages if message.startswith("After 2 comparisons in a row")]
+    assert "history is too small" in cause
+    # What was in vain is forgotten with the first batch: the next loss is compared at once, and not complained of.
+    world.feed.forgotten = 0
+    caplog.clear()
+    world.follow()
+    assert caplog.messages == []
+
+
+def test_the_place_may_be_lost_while_the_comparison_asks_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cdc, "FIRST_PAUSE_SECONDS", 0.001)
+    world.feed.forgotten = 3
+    world.feed.upsert(article("fish here.", "https://e.com/3"))
+    real, lost = world.feed.now, iter([True, True])
+
+    def losing() -> dict[str, Any]:
+        if next(lost, False):
+            raise ResumeTokenLostError("Forgotten.")
+        return real()
+
+    monkeypatch.setattr(world.feed, "now", losing)
+    world.follow()
+    assert len(world.reports) == 1
+    assert world.is_consistent()
+
+
+def test_what_is_learned_of_a_site_is_read_also_when_changes_never_cease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cdc, "MAX_BATCH", 1)
+    monkeypatch.setattr(cdc, "HOUSEKEEPING_SECONDS", -1.0)
+    world = World()
+    world.feed.token = {"at": 0}
+    sync_features(world.documents, world.vectors, world.makers, SilentProgress())
+    world.vectors.prepare(world.makers.spec())
+    for number, animal in enumerate(("cat", "dog", "fish")):
+        world.feed.upsert(article(f"{animal} sleeps.\n\nThe same line.", f"https://s.org/{number}"))
+    real = world.vectors.upsert_documents
+
+    def learning(documents: Any) -> None:
+        real(documents)
+        world.documents.save_site_noise({"s.org": ["the same line"]})
+
+    monkeypatch.setattr(world.vectors, "upsert_documents", learning)
+    world.follow()
+    assert world.feed.sizes[:4] == [1, 1, 1, 0]
+    assert [text for text in world.texts() if "The same line." not in text] == ["dog sleeps.", "fish sleeps."]
+
+
+def refuse(world: World, monkeypatch: pytest.MonkeyPatch, write: str) -> None:
+    """The vector store refuses whatever has the document /bad in it."""
+    real = getattr(world.vectors, write)
+
+    def refusing(items: Any) -> None:
+        links = [item[0].link if isinstance(item, tuple) else item.chunk.document.link for item in items]
+        if "https://e.com/bad" in links:
+            raise RefusedWriteError("too large")
+        real(items)
+
+    monkeypatch.setattr(world.vectors, write, refusing)
+
+
+@pytest.mark.parametrize("write", ["upsert_documents", "upsert_chunks"])
+def test_a_document_that_the_vector_store_refuses_is_reported_and_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    refuse(world, monkeypatch, write)
+    world.feed.upsert(article("fish here.", "https://e.com/3"))
+    world.feed.upsert(article("cat too large.", "https://e.com/bad"))
+    world.feed.upsert(article("bird there.", "https://e.com/4"))
+    world.follow()
+    [report] = world.reports
+    assert report.failed == {"https://e.com/bad": "RefusedWriteError: too large"}
+    assert (report.applied, report.chunks) == (2, 2)
+    assert {"fish here.", "bird there."} <= set(world.texts())
+    assert "cat too large." not in world.texts()
+    assert world.feed.token == {"at": 5}
+    assert not world.is_consistent()  # so that the next run of the pipeline tries it again
+
+
+def test_a_comparison_goes_past_a_document_that_the_vector_store_refuses(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(world, monkeypatch, "upsert_chunks")
+    world.feed.upsert(article("cat too large.", "https://e.com/bad"))
+    world.feed.upsert(article("fish here.", "https://e.com/3"))
+    world.feed.token = None
+    world.follow()
+    [report] = world.reports
+    assert report.reconciliation is not None
+    assert report.failed == {"https://e.com/bad": "RefusedWriteError: too large"}
+    assert (report.applied, report.unchanged, report.reconciliation.total.failed) == (1, 2, 1)
+    assert "fish here." in world.texts()
+    assert world.feed.token == {"at": 4}

@@ -121,6 +121,13 @@ def test_links_in_the_middle_and_links_to_other_sites_are_no_navigation() -> Non
     assert (cleaned(inside), cleaned(others)) == (inside, others)
 
 
+def test_a_row_of_links_that_the_author_leads_to_stays_at_the_end() -> None:
+    links = "[Intro](/a) [Setup](/b) [Use](/c)"
+    for lead in ("Look at these:", "**Look at these:**", "## Look here"):
+        assert cleaned(f"Text.\n\n{lead}\n\n{links}") == f"Text.\n\n{lead}\n\n{links}"
+    assert cleaned(f"Look at these.\n\n{links}") == "Look at these."
+
+
 def test_images_without_words_and_inlined_data_go_and_described_images_stay() -> None:
     assert cleaned("a ![](https://x/y.png) b ![chart](data:image/png;base64,AAAA) c ![a chart](z.png)") == (
         "a  b  c ![a chart](z.png)"
@@ -131,12 +138,34 @@ def test_a_file_name_is_no_description_and_a_link_around_nothing_goes() -> None:
     assert cleaned("a ![IMG_2041.jpg](x.jpg) b [![](t.png)](https://x/large) c") == "a  b  c"
 
 
-@pytest.mark.parametrize("credit", ["Image by author", "[Image by the Author]", "Photo by Ann Lee", "Figure 3"])
+@pytest.mark.parametrize(
+    "credit",
+    [
+        "Image by author",
+        "[Image by the Author]",
+        "Image by author (Mojang license)",
+        "Photo by Ann Lee",
+        "Photo by Ann van Lee on Unsplash",
+        "_Illustration created by DALL·E 3_",
+        "image credit: midjourney",
+        "Figure 3",
+    ],
+)
 def test_a_caption_that_says_nothing_of_the_picture_goes(credit: str) -> None:
     assert cleaned(f"Before.\n\n{credit}\n\nAfter.") == "Before.\n\nAfter."
 
 
-@pytest.mark.parametrize("caption", ["Figure 3: the loss falls.", "Image by image, the model learns."])
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "Figure 3: the loss falls.",
+        "Image by image, the model learns.",
+        "Images created by diffusion models",
+        "Picture is taken by drones over the city",
+        "Photo by the sea",
+        "Photo by Ann Lee shows the sea",
+    ],
+)
 def test_a_caption_with_words_stays(caption: str) -> None:
     assert cleaned(f"Before.\n\n{caption}\n\nAfter.") == f"Before.\n\n{caption}\n\nAfter."
 

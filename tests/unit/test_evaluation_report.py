@@ -19,7 +19,7 @@ from llm_engineering.settings import PROJECT_ROOT
 from tests.fakes import SilentProgress
 from tests.unit.test_evaluation_runner import QUESTIONS, Letters
 from tools._evaluation_report import evaluation_table
-from tools._retrieval_file import tune, write_options
+from tools._retrieval_file import eligible, tune, write_options
 
 SHIPPED = PROJECT_ROOT / "configs" / "retrieval.yaml"
 GRID = {"mode": ["dense", "sparse"], "candidates": [None, 20]}
@@ -122,3 +122,15 @@ def test_tuning_needs_both_splits(tmp_path: Path) -> None:
     with pytest.raises(InvalidQuestionSetError, match="no question in the split development"):
         tune(Halved(), tmp_path / "questions.jsonl", GRID, tmp_path / "never.yaml")  # type: ignore[arg-type]
     assert not (tmp_path / "never.yaml").exists()
+
+
+def test_of_equal_settings_the_default_stays_and_one_with_a_failed_stage_is_never_chosen(
+    report: EvaluationReport,
+) -> None:
+    results = {result.name: result for result in report.results}
+    dense, sparse = results["mode dense"], results["mode sparse"]
+    equal = dense.model_copy(update={"name": "default"})
+    assert [result.name for result in eligible([dense, equal, sparse])] == ["default", "mode dense", "mode sparse"]
+    failed = dense.model_copy(update={"warnings": ["Reranking failed, went on without it."]})
+    assert [result.name for result in eligible([failed, results["default"], sparse])] == ["default", "mode sparse"]
+    assert eligible([dense, results["default"]])[0] is dense

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_engineering.application.evaluation.configurations import Chunking, Configuration, expand, sizes_of
-from llm_engineering.application.evaluation.runner import Index, evaluate, judge_documents
+from llm_engineering.application.evaluation.runner import Index, evaluate
 from llm_engineering.domain.errors import InvalidQuestionSetError, PipelineConfigError
 from llm_engineering.domain.evaluation import EvaluationReport, Expected, Question, QuestionSet
 from llm_engineering.domain.features import ChunkSizes
@@ -162,5 +162,5 @@ def test_questions_longer_than_a_query_may_be_are_cut() -> None:
     letters.rank["hybrid"] = 1
     configurations = [Configuration("one", DEFAULTS)]
     questions = QuestionSet(name="long", questions=(long,))
-    evaluate(questions, None, configurations, letters.open, "words", SilentProgress(), judge_documents)
+    evaluate(questions, None, configurations, letters.open, "words", SilentProgress())
     assert {len(text) for text, _ in letters.asked} == {1999}  # 2,000 without the blank at the end

@@ -1,17 +1,17 @@
 """The feature pipeline does no work twice, forgets nothing, and survives being killed."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from llm_engineering.application.preprocessing import feature_writer, features, making
+from llm_engineering.application.preprocessing import feature_writer, features, making, window
 from llm_engineering.application.preprocessing.features import FeatureSync, sync_features
 from llm_engineering.application.preprocessing.making import FeatureMakers
-from llm_engineering.domain.documents import Author, DataCategory, RawDocument
+from llm_engineering.domain.documents import Author, CleanedDocument, DataCategory, RawDocument
 from llm_engineering.domain.errors import InconsistentStoresError, ModelMismatchError
 from llm_engineering.domain.feature_reports import FeatureReport
-from llm_engineering.domain.features import ChunkSize, ChunkSizes
+from llm_engineering.domain.features import ChunkSize, ChunkSizes, FeatureState
 from tests.fakes import (
     ADA,
     Killed,
@@ -267,13 +267,46 @@ def test_batches_are_sorted_by_length_across_documents_and_hold_about_as_many_to
 
 
 def test_a_long_corpus_is_embedded_window_by_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "WINDOW_CHUNKS", 3)
+    monkeypatch.setattr(window, "WINDOW_CHUNKS", 3)
     documents = [article(f"cat {i}", f"https://e.com/{i}") for i in range(8)]
     vectors, progress, embedder = MemoryVectorStore(), SilentProgress(), WordEmbedder()
     sync_features(MemoryDocumentStore(documents), vectors, makers(embedder), progress)
     assert len(vectors.points) == 8
     assert embedder.batches == [3, 3, 2]
     assert progress.done["Features of articles"] == pytest.approx(8)
+
+
+@pytest.mark.parametrize("limit", ["WINDOW_DOCUMENTS", "WINDOW_CHARACTERS"])
+def test_a_window_ends_also_where_there_are_many_documents_or_much_text(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, limit, {"WINDOW_DOCUMENTS": 3, "WINDOW_CHARACTERS": 12}[limit])
+    sizes: list[int] = []
+
+    class Counting(MemoryVectorStore):
+        def upsert_documents(self, documents: Sequence[tuple[CleanedDocument, FeatureState]]) -> None:
+            sizes.append(len(documents))
+            super().upsert_documents(documents)
+
+    # Of five characters each.
+    documents = [article(f"cat {i}", f"https://e.com/{i}") for i in range(8)]
+    sync(MemoryDocumentStore(documents), Counting())
+    assert sizes == [3, 3, 3, 3, 2, 2]  # each window marked and unmarked
+
+
+def test_documents_that_clean_to_nothing_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "WINDOW_DOCUMENTS", 3)
+    held: list[int] = []
+    add = window.Window.add
+
+    def counting(self: window.Window, item: making.DocumentFeatures) -> None:
+        add(self, item)
+        held.append(len(self))
+
+    monkeypatch.setattr(window.Window, "add", counting)
+    images = [article("![](https://x.org/a.png)", f"https://e{i}.com/") for i in range(8)]
+    report = sync(MemoryDocumentStore(images), MemoryVectorStore())
+    assert (report.total.empty, held) == (8, [1, 2, 3, 1, 2, 3, 1, 2])
 
 
 def test_the_engine_may_tidy_up_after_a_run_that_wrote_much_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,6 +156,20 @@ def test_the_title_in_a_question_gives_the_document_away() -> None:
     assert why_dropped("At which hour do people learn how to study badgers?", titled, corpus, ()) == "copies the text"
 
 
+@pytest.mark.parametrize(
+    ("heading", "question"),
+    [
+        ("Feeding wild badgers", "How do people start feeding wild badgers at dawn?"),
+        ("How people should study badgers when at home", "Where is it that people should study badgers when alone?"),
+    ],
+)
+def test_the_heading_in_a_generated_question_gives_the_chunk_away(heading: str, question: str) -> None:
+    headed, corpus = passage(heading=heading), Corpus(CORPUS, "seed", 20)
+    assert why_dropped(question, headed, corpus, ()) == "copies the heading"
+    assert why_dropped(question, headed, corpus, (), is_generated=False) is None
+    assert why_dropped(question, passage(heading="Badgers"), corpus, ()) is None
+
+
 def test_questions_are_written_with_their_passage_and_split(tmp_path: Path) -> None:
     path, asked = tmp_path / "new" / "made.jsonl", Asked()
     report = made(path, asked)

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from llm_engineering.application.evaluation.question_sets import read_question_set, settle, write_question_set
+from llm_engineering.application.evaluation.question_sets import (
+    header_line,
+    question_line,
+    read_question_set,
+    settle,
+)
 from llm_engineering.domain.documents import DataCategory, RawDocument
 from llm_engineering.domain.errors import InvalidQuestionSetError
 from llm_engineering.domain.evaluation import Expected, Question, QuestionSet
@@ -45,8 +50,10 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
             ),
         ),
     )
-    write_question_set(questions, tmp_path / "new" / "set.jsonl")
-    assert read_question_set(tmp_path / "new" / "set.jsonl") == questions
+    path = tmp_path / "set.jsonl"
+    lines = header_line(questions.name, questions.made_by), *map(question_line, questions.questions)
+    path.write_text("".join(lines), encoding="utf-8")
+    assert read_question_set(path) == questions
 
 
 def test_a_file_without_a_name_has_its_own(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llm_engineering.application.rag.known_authors import MAX_AGE_SECONDS, RETRY_SECONDS, KnownAuthors
+from llm_engineering.application.rag.relaxing import relaxed
 from llm_engineering.application.rag.retrieval import Retriever
 from llm_engineering.application.rag.self_query import AskedFor
 from llm_engineering.domain.documents import Author, DataCategory
@@ -268,16 +269,51 @@ def test_an_author_who_is_given_outweighs_the_one_in_the_question(store: Watched
     assert found.notes.filtered_by == ("category: posts",)
 
 
-def test_a_filter_that_finds_nothing_is_dropped_and_the_answer_says_so(store: WatchedStore) -> None:
+def test_of_a_filter_that_finds_nothing_the_author_stays_and_the_answer_says_what_was_dropped(
+    store: WatchedStore,
+) -> None:
     found = retriever(store).retrieve(ask("posts written by Charles Babbage in 2024 about a dog"), RetrievalOptions())
-    assert len(found.chunks) == 3
-    assert found.notes.filter == ChunkFilter()
-    assert found.notes.filtered_by == ()
+    assert [chunk.text for chunk in found.chunks] == ["His cat, his dog, his fish."]
+    assert found.notes.filter == ChunkFilter(author_ids=(BABBAGE.id,))
+    assert found.notes.filtered_by == ("author: Charles Babbage",)
     assert found.notes.warnings == (
         "Nothing matches author: Charles Babbage, category: posts, published from 2024-01-01, "
-        "published before 2025-01-01: searched without that.",
+        "published before 2025-01-01: searched without category: posts, published from 2024-01-01, "
+        "published before 2025-01-01.",
     )
-    assert len(store.requests) == 2
+
+
+def test_what_can_be_kept_of_a_filter_is_kept(store: WatchedStore) -> None:
+    found = retriever(store).retrieve(ask("posts by Ada Lovelace in French about a dog"), RetrievalOptions())
+    assert [chunk.text for chunk in found.chunks] == ["A dog alone."]
+    assert found.notes.filtered_by == ("author: Ada Lovelace", "category: posts")
+    assert found.notes.warnings[0].endswith(": searched without language: fr.")
+
+
+def test_conditions_are_dropped_one_after_the_other_and_the_author_last() -> None:
+    chosen = ChunkFilter(
+        author_ids=(ADA.id,),
+        categories=(DataCategory.POSTS,),
+        platforms=("medium",),
+        languages=("fr",),
+        published_from=NOW,
+    )
+    words = ("author: Ada Lovelace", "category: posts", "platform: medium", "language: fr", "published from 2026-11-18")
+    steps = list(relaxed(chosen, words, ChunkFilter()))
+    assert [left for _, left in steps] == [words[:4], words[:3], words[:2], words[:1], ()]
+    assert steps[3][0] == ChunkFilter(author_ids=(ADA.id,))
+    assert steps[4][0] == ChunkFilter()
+    given = ChunkFilter(author_ids=(ADA.id,))
+    assert list(relaxed(chosen, words[1:], given))[-1] == (given, ())
+
+
+def test_an_author_without_a_chunk_is_dropped_last_and_named(store: WatchedStore) -> None:
+    hopper = Author.named("Grace Hopper")
+    asking = retriever(store, authors=lambda: [ADA, hopper])
+    found = asking.retrieve(ask("What did Grace Hopper write about a dog?"), RetrievalOptions())
+    assert len(found.chunks) == 3
+    assert (found.notes.filter, found.notes.filtered_by) == (ChunkFilter(), ())
+    assert found.notes.warnings == ("Nothing matches author: Grace Hopper: searched without author: Grace Hopper.",)
 
 
 def test_the_author_who_is_given_stays_when_the_questions_filter_finds_nothing(store: WatchedStore) -> None:
@@ -437,13 +473,19 @@ def test_a_base_model_is_not_asked_and_the_rules_stand_in(store: WatchedStore) -
     assert "OPENAI_MODEL_ID" in notes.warnings[0]
 
 
-def test_without_model_stages_no_thread_is_started(store: WatchedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_model_stages_and_with_authors_known_no_thread_is_started(
+    store: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = retriever(store)
+    asking._authors._clock = lambda: 0.0
+    asking._authors()
+
     def refuse(thread: threading.Thread) -> None:
         raise AssertionError(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     options = RetrievalOptions(self_query="rules", expansion="rules")
-    assert retriever(store).retrieve(ask(), options).chunks
+    assert asking.retrieve(ask(), options).chunks
 
 
 # Reranking.
@@ -541,6 +583,62 @@ def test_while_one_thread_asks_the_store_the_others_use_what_was_known() -> None
     answer.set()
     thread.join(10)
     assert known().authors == (BABBAGE,)
+
+
+@pytest.mark.parametrize("self_query", ["rules", "llm"])
+def test_a_document_store_that_hangs_costs_the_limit_and_a_warning(
+    store: WatchedStore, release: threading.Event, self_query: str
+) -> None:
+    def hang() -> Sequence[Author]:
+        release.wait(60)
+        return [ADA]
+
+    model = StagedModel(AskedFor=asked_for)
+    options = PLAIN.model_copy(update={"self_query": self_query, "stage_seconds": LIMIT})
+    found = retriever(store, model, authors=hang).retrieve(ask("What does Ada Lovelace say of a dog?"), options)
+    assert not release.is_set()  # it still hangs
+    assert found.chunks
+    assert found.notes.warnings[-1] == (
+        "Names of authors in the question could not be looked up: The document store has not answered within 0.2 s."
+    )
+    assert model.limits == []
+
+
+def test_a_limit_counts_from_when_the_store_was_asked_and_what_was_known_stays(release: threading.Event) -> None:
+    clock, asked = Clock(), []
+
+    def load() -> list[Author]:
+        asked.append(clock.now)
+        if clock.now:
+            release.wait(60)
+        return [ADA]
+
+    known = KnownAuthors(load, clock)
+    assert known(60).authors == (ADA,)
+    clock.now = MAX_AGE_SECONDS
+    assert known(LIMIT).authors == (ADA,)
+    assert known(60).authors == (ADA,)  # does not wait for the one that hangs
+    assert asked == [0.0, MAX_AGE_SECONDS]
+
+
+def test_an_author_who_is_given_is_an_error_where_the_store_does_not_answer(
+    store: WatchedStore, release: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang() -> Sequence[Author]:
+        release.wait(60)
+        return [ADA]
+
+    monkeypatch.setattr(KnownAuthors.__call__, "__defaults__", (LIMIT,))
+    with pytest.raises(DependencyUnavailableError, match="has not answered within"):
+        retriever(store, authors=hang).retrieve(ask(author="Ada Lovelace"), PLAIN)
+
+
+def test_a_defect_in_the_look_up_is_not_swallowed(store: WatchedStore) -> None:
+    def broken() -> Sequence[Author]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        retriever(store, authors=broken).retrieve(ask(), RetrievalOptions())
 
 
 def test_the_form_a_model_fills_in_asks_for_every_field() -> None:

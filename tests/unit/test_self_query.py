@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from llm_engineering.application.rag.dates import find_span
 from llm_engineering.application.rag.names import KnownNames
 from llm_engineering.application.rag.self_query import understand_by_model, understand_by_rules
 from llm_engineering.domain.documents import Author, DataCategory
@@ -14,6 +17,7 @@ from llm_engineering.domain.retrieval import ChunkFilter
 from tests.fakes import ADA, ScriptedModel
 
 BABBAGE = Author.named("Charles Babbage")
+GRACE_H = Author.named("Grace Harper")
 MARK = Author.named("Mark Twain")
 JOSE = Author.named("José Álvarez")
 BEETHOVEN = Author.named("Ludwig van Beethoven")
@@ -95,7 +99,16 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("her German posts about trains", of(POSTS) | {"languages": ("de",)}),
     ("What did Ada write in German?", by(ADA) | {"languages": ("de",)}),
     ("Welche Artikel auf Deutsch gibt es von Ada Lovelace?", by(ADA) | of(ARTICLES) | {"languages": ("de",)}),
-    ("What did Ada say about agents on LinkedIn?", by(ADA) | {"platforms": ("linkedin",)}),
+    ("What did Ada post on LinkedIn about agents?", by(ADA) | {"platforms": ("linkedin",)}),
+    ("Which posts on LinkedIn mention agents?", of(POSTS) | {"platforms": ("linkedin",)}),
+    ("Which articles published on Medium mention agents?", of(ARTICLES) | {"platforms": ("medium",)}),
+    ("articles by Ada Lovelace on Substack", by(ADA) | of(ARTICLES) | {"platforms": ("substack",)}),
+    # The platform is the topic.
+    ("What did Ada say about hiring on LinkedIn?", by(ADA)),
+    ("Which articles recommend posting regularly on LinkedIn?", of(ARTICLES)),
+    ("Which posts explain how to publish on Medium?", of(POSTS)),
+    ("Which articles recommend training on GitHub code?", of(ARTICLES)),
+    ("Which articles on GitHub Actions are there?", of(ARTICLES)),
     ("In his Medium articles, what is RAG?", of(ARTICLES) | {"platforms": ("medium",)}),
 ]
 
@@ -133,6 +146,8 @@ NOT_ASKED = [
     "How do I say chunk in French?",
     "How is German text split?",
     "How do I log in on LinkedIn?",
+    "How often should I post on LinkedIn?",
+    "When should you post on LinkedIn?",
     "Which medium carries sound best?",
     "What did the author of the paper on agents in 2020 propose?",
 ]
@@ -161,6 +176,35 @@ def test_days_back_are_counted_from_now() -> None:
 
 def test_a_day_that_does_not_exist_is_no_filter() -> None:
     assert understand_by_rules("What did you write on 31 February 2024?", KNOWN, NOW).filter == ChunkFilter()
+
+
+@pytest.mark.parametrize("date", ["since 9999-12-31", "in 9999-12", "before 0001-01-01", "since 0000-01-01"])
+def test_a_date_at_the_end_of_the_calendar_is_no_error(date: str) -> None:
+    assert understand_by_rules(f"Which posts about AI were written {date}?", KNOWN, NOW).filter.categories == (POSTS,)
+
+
+DATE_WORDS = st.one_of(
+    st.sampled_from(["since", "before", "after", "between", "and", "from", "to", "until", "in", "on", "the", "last"]),
+    st.sampled_from(["this", "past", "days", "weeks", "months", "years", "year", "month", "of", "early", "-"]),
+    st.sampled_from(["January", "feb", "31 June", "29th of February", "December 31,", "May 0", "Sept. 99"]),
+    st.integers(0, 10**12).map(str),
+    st.sampled_from(["0000", "0001", "1900", "2099", "9999", "9999-12-31", "9999-12", "0001-01-01", "0000-00-00"]),
+    st.tuples(st.integers(0, 9999), st.integers(0, 99), st.integers(0, 99)).map(
+        lambda date: f"{date[0]:04}-{date[1]:02}-{date[2]:02}"
+    ),
+)
+PHRASES = st.one_of(
+    st.lists(DATE_WORDS, max_size=8).map(" ".join),
+    st.tuples(st.sampled_from(["since", "before", "after", "between 2020 and"]), DATE_WORDS).map(" ".join),
+    st.integers(0, 10**6).map(lambda count: f"in the last {count} years"),
+)
+
+
+@given(PHRASES, st.sampled_from([NOW, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]))
+@example("since 9999-12-31", NOW)
+def test_no_text_of_dates_is_an_error(text: str, now: datetime) -> None:
+    span = find_span(text, now)
+    assert span is None or 0 <= span.at < span.to <= len(text)
 
 
 @pytest.mark.parametrize(
@@ -246,3 +290,27 @@ def test_a_misspelt_name_that_two_authors_are_as_near_to_is_nobodys() -> None:
     assert known.named("Anna Meier") == Author.named("Anna Meier")
     assert known.named("Anna Meter") is None
     assert known.named("Anna") is None
+
+
+def test_of_many_authors_a_model_is_told_those_whom_the_question_may_mean() -> None:
+    others = [Author.named(f"Person{number} Nobody{number}") for number in range(2000)]
+    known = KnownNames([*others, ADA, BABBAGE, MARK])
+    question = "What do Ada's texts say of Charls Babage?"
+    told = known.nearest(question, 50)
+    untold = next(author for author in others if author not in told)
+    model = answer(authors=[untold.full_name])
+    understood = understand_by_model(question, known, NOW, model, 1.0)
+    [prompt] = model.prompts
+    assert isinstance(prompt, ChatPrompt)
+    assert "Ada Lovelace" in prompt.system
+    assert "Charles Babbage" in prompt.system
+    assert sum(f"{author.full_name}," in prompt.system.replace(". Say", ",") for author in known.authors) == 50
+    assert understood.filter == ChunkFilter(**by(untold))
+
+
+def test_of_many_authors_a_warning_names_ten() -> None:
+    others = [Author.named(f"Person{number} Nobody{number}") for number in range(100)]
+    [warning] = understand_by_rules("articles by Grace Hoper", KnownNames([*others, GRACE_H]), NOW).warnings
+    assert "Grace Harper" in warning
+    assert warning.count(" Nobody") == 9
+    assert warning.endswith(" and 91 more.")

@@ -107,3 +107,31 @@ def test_what_was_learned_goes_and_the_text_stays() -> None:
     noise = learn(documents)
     raw = documents[2]
     assert clean(raw, noise_of(raw, noise)).text == "Page 2 opens like no other.\n\nPage 2 closes like no other."
+
+
+def test_a_full_sentence_at_the_edges_is_learned_of_half_of_the_pages_and_a_label_of_a_third() -> None:
+    opening = "In this series we build a database from scratch in Rust, and every part ends with working code."
+    some = pages(4, before=f"My letter\n\n{opening}") + pages(10)[4:]
+    assert learn(some) == {HOST: ["my letter"]}
+    assert clean(some[0], noise_of(some[0], learn(some))).text.startswith(opening)
+    half = pages(5, after=opening) + pages(10)[5:]
+    assert [len(lines) for lines in learn(half).values()] == [1]
+
+
+def test_what_stands_above_an_authors_sentence_is_at_no_edge() -> None:
+    opening = "In this series we build a database from scratch in Rust, and more."
+    some = pages(4, before=f"{opening}\n\nPart of a series") + pages(10)[4:]
+    assert learn(some) == {}
+
+
+def test_sentences_in_the_middle_of_all_pages_are_the_authors() -> None:
+    short = "Install the package with pip first.\n\nThen start the server on port 8000."
+    long = "## Setup\n\nInstall the package with pip [first of all steps.](/pip)\n\nThen start it as you have learned."
+    assert learn(pages(6, inside=short)) == {}
+    assert learn(pages(6, inside=long)) == {}
+
+
+def test_a_list_under_a_heading_in_the_middle_of_all_pages_is_the_authors() -> None:
+    assert learn(pages(6, inside="## Ingredients\n\n- 2 eggs\n- 100 g flour\n- salt")) == {}
+    menu = learn(pages(6, inside="- 2 eggs\n- 100 g flour\n- salt"))
+    assert menu == {HOST: ["100 g flour", "2 eggs", "salt"]}

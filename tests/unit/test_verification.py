@@ -1,7 +1,7 @@
 """Both stores are compared to the chunk, every difference is named, and a repair mends exactly those."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 import pytest
@@ -10,6 +10,7 @@ from llm_engineering.application.preprocessing.features import sync_features
 from llm_engineering.application.preprocessing.making import FeatureMakers
 from llm_engineering.application.preprocessing.verification import repair, verify
 from llm_engineering.domain.chunks import chunk_id
+from llm_engineering.domain.documents import DataCategory, RawDocument
 from llm_engineering.domain.errors import InconsistentStoresError, ModelMismatchError
 from llm_engineering.domain.feature_reports import SHOWN_DIFFERENCES, VerificationReport
 from llm_engineering.domain.features import ChunkSize, ChunkSizes, FeatureState, StoredChunk
@@ -198,3 +199,20 @@ def test_lines_learned_of_a_site_are_no_difference() -> None:
     sync_features(documents, vectors, makers(), SilentProgress())
     assert documents.site_noise() != {}
     assert verify(documents, vectors, makers()).is_consistent
+
+
+def test_a_document_whose_record_cannot_be_read_has_not_vanished(vectors: MemoryVectorStore) -> None:
+    class Malformed(MemoryDocumentStore):
+        """The record is there, and the document is left out."""
+
+        def ids(self, category: DataCategory) -> Iterator[UUID]:
+            yield from (document.id for document in super().stream(category))
+
+        def stream(self, category: DataCategory, author_ids: Sequence[UUID] | None = None) -> Iterator[RawDocument]:
+            yield from (document for document in super().stream(category, author_ids) if document.id != SHORT.id)
+
+    documents, before = Malformed([LONG, SHORT]), contents(vectors)
+    report = repair(documents, vectors, makers(), SilentProgress())
+    assert found(report) == {"vanished": [f"document {OTHER.id}"]}
+    assert SHORT.id in vectors.states
+    assert len(vectors.points) == len(before[0]) - 1

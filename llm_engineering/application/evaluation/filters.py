@@ -54,10 +54,12 @@ def is_answerable(question: str, passage: Passage) -> bool:
 
 def leaks(question: str, passage: Passage) -> bool:
     """Whether it copies a run of the passage, or the title."""
-    asked, title = f" {' '.join(words(question))} ", words(passage.title)
-    if len(title) >= _TITLE_WORDS and f" {' '.join(title)} " in asked:
-        return True
-    return _longest_common_run(words(question), words(passage.text)) > MAX_COPIED_WORDS
+    return _has_whole(question, passage.title) or _copies_a_run(question, passage.text)
+
+
+def leaks_heading(question: str, passage: Passage) -> bool:
+    """Whether it copies the heading, which stands in a chunk's context, or a run of it."""
+    return _has_whole(question, passage.heading) or _copies_a_run(question, passage.heading)
 
 
 def essence(question: str) -> str:
@@ -78,18 +80,29 @@ def why_dropped(
 ) -> str | None:
     """The first reason against a question; None for a good one.
 
-    One made from a heading (`is_generated` false) is about the passage by the author's own word, and may be so in other
-    words; the other checks are the same. `others` has the essence of each question that was taken.
+    One made from a heading (`is_generated` false) is about the passage by the author's own word, may be so in other
+    words, and has the heading in it; the other checks are the same. `others` has the essence of each question that was
+    taken.
     """
     checks: list[tuple[str, Callable[[], bool]]] = [
         ("not one question", lambda: not is_one_question(question)),
         ("points at the text", lambda: not stands_alone(question)),
         ("asks for what is not there", lambda: is_generated and not is_answerable(question, passage)),
         ("copies the text", lambda: leaks(question, passage)),
+        ("copies the heading", lambda: is_generated and leaks_heading(question, passage)),
         ("too general", lambda: not corpus.is_specific(question)),
         ("near duplicate", lambda: repeats(question, others)),
     ]
     return next((reason for reason, is_so in checks if is_so()), None)
+
+
+def _has_whole(question: str, title: str) -> bool:
+    found = words(title)
+    return len(found) >= _TITLE_WORDS and f" {' '.join(found)} " in f" {' '.join(words(question))} "
+
+
+def _copies_a_run(question: str, text: str) -> bool:
+    return _longest_common_run(words(question), words(text)) > MAX_COPIED_WORDS
 
 
 def _longest_common_run(ours: Sequence[str], theirs: Sequence[str]) -> int:

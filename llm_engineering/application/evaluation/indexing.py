@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterable
 from llm_engineering.application.evaluation.baselines import WINDOW_CUT, window_chunks, window_document
 from llm_engineering.application.preprocessing.feature_writer import FeatureWriter
 from llm_engineering.application.preprocessing.making import DocumentFeatures, FeatureMakers
+from llm_engineering.application.preprocessing.window import Window
 from llm_engineering.domain.documents import RawDocument
 from llm_engineering.domain.features import FeatureState
 from llm_engineering.domain.ports import Progress, VectorStore
-
-# Chunks that are held and sorted together.
-WINDOW_CHUNKS = 512
 
 # Cleans and cuts a document.
 Cut = Callable[[RawDocument], DocumentFeatures]
@@ -37,16 +35,15 @@ def fill_index(
     progress: Progress,
 ) -> int:
     """Cut, embed and store the documents in an empty index; returns how many chunks that gave."""
-    writer, window, count = FeatureWriter(vectors, makers), list[DocumentFeatures](), 0
+    writer, window, count = FeatureWriter(vectors, makers), Window(), 0
     writer.prepare()
     with progress.task("Indexing for the evaluation", total=total) as advance:
         for raw in documents:
-            window.append(cut(raw))
-            if sum(len(item.chunks) for item in window) >= WINDOW_CHUNKS:
-                count += sum(len(item.chunks) for item in window)
-                writer.write(window, {}, advance)
-                window = []
-        count += sum(len(item.chunks) for item in window)
-        writer.write(window, {}, advance)
+            item = cut(raw)
+            count += len(item.chunks)
+            window.add(item)
+            if window.is_full:
+                writer.write(window.take(), {}, advance)
+        writer.write(window.take(), {}, advance)
     vectors.flush()
     return count

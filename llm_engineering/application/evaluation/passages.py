@@ -2,7 +2,7 @@
 
 import heapq
 import re
-from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log
@@ -77,9 +77,9 @@ class Corpus:
     """How often each word stands in the corpus' passages, and the passages that were drawn."""
 
     def __init__(self, documents: Iterable[CleanedDocument], seed: str, draw: int) -> None:
-        """Read the corpus once; of its texts the `draw` drawn passages are kept, and where each word stands."""
-        self._places: dict[str, array[int]] = {}
-        self.keys: list[str] = []
+        """Read the corpus once; of its texts the `draw` drawn passages are kept, and in how many each word stands."""
+        self._passages_with = Counter[str]()
+        self._passages = 0
         drawn = heapq.nsmallest(draw, self._numbered(documents, seed), key=lambda item: item[0])
         # Documents take turns: first one passage of each, then a second.
         self.drawn = [passage for _, passage in drawn]
@@ -100,8 +100,8 @@ class Corpus:
         return sorted(found, key=self._telling, reverse=True)
 
     def _telling(self, text: str) -> float:
-        counts = [len(self._places.get(stem, ())) for stem in set(content_words(text))]
-        return sum(log(len(self.keys) / count) for count in counts if count > 1) / max(len(counts), 1)
+        counts = [self._passages_with[stem] for stem in set(content_words(text))]
+        return sum(log(self._passages / count) for count in counts if count > 1) / max(len(counts), 1)
 
     def _numbered(self, documents: Iterable[CleanedDocument], seed: str) -> Iterator[tuple[tuple[int, str], Passage]]:
         for document in documents:
@@ -112,12 +112,11 @@ class Corpus:
                 yield (turn, passage.key), passage
 
     def _count(self, passage: Passage) -> None:
-        for word in set(content_words(f"{passage.heading} {passage.text}")):
-            self._places.setdefault(word, array("L")).append(len(self.keys))
-        self.keys.append(passage.key)
+        self._passages_with.update(set(content_words(f"{passage.heading} {passage.text}")))
+        self._passages += 1
 
     def _is_rare(self, word: str) -> bool:
-        return 0 < len(self._places.get(word, ())) <= max(_RARE_AT_LEAST, RARE_SHARE * len(self.keys))
+        return 0 < self._passages_with[word] <= max(_RARE_AT_LEAST, RARE_SHARE * self._passages)
 
 
 def _paragraphs(text: str) -> Iterator[tuple[str, str]]:

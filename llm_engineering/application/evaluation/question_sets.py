@@ -76,13 +76,6 @@ def question_line(question: Question) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def write_question_set(questions: QuestionSet, path: Path) -> None:
-    """Write a set, over an older file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [header_line(questions.name, questions.made_by), *map(question_line, questions.questions)]
-    path.write_text("".join(lines), encoding="utf-8")
-
-
 def settle(questions: QuestionSet, documents: Iterable[RawDocument], path: Path | None = None) -> QuestionSet:
     """The set with the links that the documents are stored by, each expected passage found in its document.
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from uuid import uuid4
 
 from llm_engineering.application.evaluation.configurations import Chunking, Configuration
-from llm_engineering.application.evaluation.matching import document_ranks, passage_ranks
+from llm_engineering.application.evaluation.matching import passage_ranks
 from llm_engineering.application.evaluation.metrics import mean_scores, percentile, score_question
 from llm_engineering.application.evaluation.significance import difference_interval, mean_interval
 from llm_engineering.domain.errors import InvalidQuestionSetError
@@ -50,11 +50,6 @@ Judge = Callable[[Question, Sequence[RetrievedChunk]], list[int | None]]
 def judge_passages(question: Question, chunks: Sequence[RetrievedChunk]) -> list[int | None]:
     """Chunks are ranked; an item counts when most of its passage was seen."""
     return passage_ranks(question.expected, chunks)
-
-
-def judge_documents(question: Question, chunks: Sequence[RetrievedChunk]) -> list[int | None]:
-    """Documents are ranked, each at its first chunk, as public benchmarks have it."""
-    return document_ranks(question.expected, chunks)
 
 
 def evaluate(

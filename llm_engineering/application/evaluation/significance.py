@@ -31,11 +31,3 @@ def mean_interval(values: Sequence[float]) -> Interval:
 def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
     """The mean of ours less theirs, question by question. Both are in the same order."""
     return mean_interval([one - other for one, other in zip(ours, theirs, strict=True)])
-
-
-def standard_error(values: Sequence[float]) -> float:
-    """Of the mean of a value a question: how much it would differ with other questions of the kind."""
-    count = len(values)
-    mean = sum(values) / count
-    variance = sum((value - mean) ** 2 for value in values) / max(count - 1, 1)
-    return float((variance / count) ** 0.5)

@@ -26,6 +26,8 @@ from llm_engineering.domain.ports import VectorStore
 
 # Some 250 chunks: enough for batches with little padding, and for many workers to be busy to the end.
 WINDOW_CHARACTERS = 200_000
+# A window of documents with next to no text ends here.
+WINDOW_DOCUMENTS = 256
 
 
 @dataclass(frozen=True)
@@ -160,13 +162,13 @@ class ParallelEngine:
 
 
 def _windows(tasks: Iterable[FeatureTask]) -> Iterator[list[FeatureTask]]:
-    """Tasks of about as many characters."""
+    """Tasks of about as many characters, and not too many."""
     window: list[FeatureTask] = []
     size = 0
     for task in tasks:
         window.append(task)
         size += len(task.raw.content)
-        if size >= WINDOW_CHARACTERS:
+        if size >= WINDOW_CHARACTERS or len(window) >= WINDOW_DOCUMENTS:
             yield window
             window, size = [], 0
     if window:

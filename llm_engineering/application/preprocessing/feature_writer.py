@@ -1,7 +1,7 @@
 """How features are written, in an order that survives a kill at any moment.
 
-The documents marked as unfinished, the chunks, the removal of the old text's surplus chunks, the mark taken off. As
-long as a document is marked, its chunk count covers the chunks of the old and the new text, so that none is forgotten.
+The documents marked as unfinished, the chunks, the removal of the old text's surplus chunks, the mark taken off. Chunks
+to delete are found by what they say of themselves, for the counts known here may be older than another writer's.
 """
 
 import time
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from llm_engineering.application.preprocessing.making import DocumentFeatures, FeatureMakers, embed_batches
 from llm_engineering.domain.batching import BATCH_SIZE, batched
-from llm_engineering.domain.chunks import EmbeddedChunk, chunk_id
+from llm_engineering.domain.chunks import EmbeddedChunk
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.features import FeatureState, IndexSpec
 from llm_engineering.domain.ports import VectorStore
@@ -76,26 +76,19 @@ class FeatureWriter:
             return
         self.prepare()
         counts = {id_: state.chunk_count for id_, state in stored.items()}
-        surplus: list[UUID] = []
-        for item in items:
-            old, new = counts.get(item.cleaned.id, 0), item.state.chunk_count
-            surplus += [chunk_id(item.cleaned.id, index) for index in range(new, old)]
         with self._stages.timed("load"):
             self._vectors.upsert_documents([_unfinished(item, counts.get(item.cleaned.id, 0)) for item in items])
         self._write_chunks(items, advance or _unwatched, embedded)
         with self._stages.timed("load"):
-            for batch in batched(surplus, BATCH_SIZE):
-                self._vectors.delete_chunks(batch)
+            self._vectors.delete_chunks_from({item.cleaned.id: item.state.chunk_count for item in items})
             self._vectors.upsert_documents([(item.cleaned, item.state) for item in items])
 
     def remove(self, states: Mapping[UUID, FeatureState]) -> None:
         """Delete documents with all their chunks; the documents last, so that a kill leaves no chunk behind."""
         with self._stages.timed("load"):
-            for batch in batched(states.items(), BATCH_SIZE):
-                chunks = [chunk_id(id_, index) for id_, state in batch for index in range(state.chunk_count)]
-                for ids in batched(chunks, BATCH_SIZE):
-                    self._vectors.delete_chunks(ids)
-                self._vectors.delete_documents([id_ for id_, _ in batch])
+            for ids in batched(states, BATCH_SIZE):
+                self._vectors.delete_chunks_from(dict.fromkeys(ids, 0))
+                self._vectors.delete_documents(ids)
 
     def finish(self) -> None:
         """Let the engine tidy up, if much was written since the last time."""

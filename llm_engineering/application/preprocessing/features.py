@@ -1,11 +1,12 @@
 """The feature pipeline: bring the vector store in line with the document store, and do no work twice.
 
 Documents are streamed; what is held in memory is one window of chunks and a state a document. A window is sorted by
-length before it is embedded, so that a batch has little padding.
+length before it is embedded, so that a batch has little padding. Others may write meanwhile, above all the follower of
+changes: when a window is written, its documents are read once more, and what has changed since is done anew.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from uuid import UUID
 
@@ -19,13 +20,13 @@ from llm_engineering.application.preprocessing.making import (
     feature_hash,
     prepare_document,
 )
+from llm_engineering.application.preprocessing.refusals import write_acceptable
 from llm_engineering.application.preprocessing.site_noise import learn, noise_of
+from llm_engineering.application.preprocessing.window import Window
 from llm_engineering.domain.documents import DataCategory, RawDocument
 from llm_engineering.domain.feature_reports import CategoryFeatures, FeatureReport
+from llm_engineering.domain.features import FeatureState
 from llm_engineering.domain.ports import Advance, DocumentStore, Progress, VectorStore
-
-# Chunks that are held and sorted together.
-WINDOW_CHUNKS = 512
 
 
 class FeatureSync:
@@ -58,7 +59,7 @@ class FeatureSync:
         self._stages = Stages()
         self._writer = FeatureWriter(vectors, makers, self._stages)
         self._report = FeatureReport(embedding_model=makers.embedder.model_id)
-        self._window: list[DocumentFeatures] = []
+        self._window = Window()
 
     def run(self, author_ids: Sequence[UUID] | None = None) -> FeatureReport:
         """Sync every category and report."""
@@ -95,7 +96,7 @@ class FeatureSync:
         with self._progress.task(f"Features of {category}", total=total) as advance:
             for raw in self._to_do(category, author_ids, advance):
                 self._prepare(raw)
-                if sum(len(item.chunks) for item in self._window) >= WINDOW_CHUNKS:
+                if self._window.is_full:
                     self._write(advance)
             self._write(advance)
 
@@ -103,16 +104,27 @@ class FeatureSync:
         """All categories at once, for an engine takes long to start."""
         total = sum(self._documents.count(category, author_ids) for category in DataCategory)
         with self._progress.task("Features", total=total) as advance:
-            to_do = chain.from_iterable(self._to_do(category, author_ids, advance) for category in DataCategory)
-            tasks = (FeatureTask(raw, noise_of(raw, self._noise), self._states.get(raw.id)) for raw in to_do)
-            for result in engine.run(tasks, self._vectors, self._stages):
-                self._stages.add(result.seconds)
-                for outcome in result.outcomes:
-                    self._note(outcome)
-                if self._on_made:
-                    for item in result.items:
-                        self._on_made(item)
-                advance(len(result.outcomes))
+            to_do: Iterator[RawDocument] = chain.from_iterable(
+                self._to_do(category, author_ids, advance) for category in DataCategory
+            )
+            while changed := self._run_engine(engine, to_do, advance):
+                advance(0, len(changed))
+                to_do = iter(changed)
+
+    def _run_engine(self, engine: FeatureEngine, to_do: Iterable[RawDocument], advance: Advance) -> list[RawDocument]:
+        """Returns the documents that have changed since they were read."""
+        changed: list[RawDocument] = []
+        tasks = (FeatureTask(raw, noise_of(raw, self._noise), self._states.get(raw.id)) for raw in to_do)
+        for result in engine.run(tasks, self._vectors, self._stages):
+            self._stages.add(result.seconds)
+            for outcome in result.outcomes:
+                self._note(outcome)
+            if self._on_made:
+                for item in result.items:
+                    self._on_made(item)
+            advance(len(result.outcomes))
+            changed += self._changed_since({o.document_id: o.state for o in result.outcomes if o.state})
+        return changed
 
     def _note(self, outcome: Outcome) -> None:
         if outcome.state is None:
@@ -149,8 +161,7 @@ class FeatureSync:
         except DOCUMENT_FAULTS as error:
             self._report.fail(self._report.categories[raw.category], raw.link, f"{type(error).__name__}: {error}")
             return
-        self._count(raw.category, raw.id, len(item.chunks), len(item.cleaned.text))
-        self._window.append(item)
+        self._window.add(item)
         if self._on_made:
             self._on_made(item)
 
@@ -165,9 +176,46 @@ class FeatureSync:
         report.chunks_embedded += chunks
 
     def _write(self, advance: Advance) -> None:
-        self._writer.write(self._window, self._states, advance)
-        self._states |= {item.cleaned.id: item.state for item in self._window}
-        self._window = []
+        """Write the window, and do again what has changed since it was read."""
+        while items := self._window.take():
+            refused = write_acceptable(self._writer, items, self._states, advance)
+            written = self._note_written(items, refused)
+            changed = self._changed_since(written)
+            advance(0, len(changed))
+            for raw in changed:
+                self._prepare(raw)
+
+    def _note_written(self, items: Iterable[DocumentFeatures], refused: Mapping[UUID, str]) -> dict[UUID, FeatureState]:
+        """Count the documents; returns the states of those that were written."""
+        written: dict[UUID, FeatureState] = {}
+        for item in items:
+            id_, state, link = item.cleaned.id, item.state, item.cleaned.link
+            if id_ in refused:
+                self._report.fail(self._report.categories[state.category], link, refused[id_])
+            else:
+                self._count(state.category, id_, state.chunk_count, len(item.cleaned.text))
+                written[id_] = state
+        self._states |= written
+        return written
+
+    def _changed_since(self, written: Mapping[UUID, FeatureState]) -> list[RawDocument]:
+        """The written documents that have another text now, which may be overwritten; what is gone is removed again.
+
+        As it is asked after the write, whatever changes later is still to come for a follower of changes.
+        """
+        found = {raw.id: raw for raw in self._documents.by_ids(list(written))}
+        # Once more, for what is moving is written to its new category first, and that one may have been read before.
+        found |= {raw.id: raw for raw in self._documents.by_ids([id_ for id_ in written if id_ not in found])}
+        gone = {id_: state for id_, state in written.items() if id_ not in found}
+        self._writer.remove(gone)
+        for id_, state in gone.items():
+            del self._states[id_]
+            self._report.categories[state.category].removed += 1
+        return [
+            raw
+            for raw in found.values()
+            if feature_hash(raw, self._makers, noise_of(raw, self._noise)) != written[raw.id].feature_hash
+        ]
 
     def _remove_vanished(self) -> None:
         """Delete what was taken out of the document store, whoever's it was."""

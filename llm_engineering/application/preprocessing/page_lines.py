@@ -16,6 +16,7 @@ _TARGET = r"\]\([^)\s\[]*(?:\s+\"[^\"\[]*\")?\)"
 _IMAGE = re.compile(r"!\[[^\[\]]*" + _TARGET)
 _LINK = re.compile(r"\[([^\[\]]*)" + _TARGET)
 _WORD = re.compile(r"[^\W_]+")
+_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»)\]*_]*\Z")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class PageLine:
     def is_item(self) -> bool:
         """Whether it is an item of a list."""
         return _LIST_ITEM.match(self.text) is not None
+
+    @property
+    def is_sentence(self) -> bool:
+        """Whether it ends as a sentence does, and is no heading."""
+        return not self.is_heading and _SENTENCE_END.search(_LINK.sub(r"\1", self.text)) is not None
 
 
 def page_lines(text: str) -> Iterator[PageLine]:

@@ -116,17 +116,23 @@ def _is_own_heading(line: PageLine, page: Page) -> bool:
 
 
 def _keep_links_that_are_no_navigation(kinds: list[Kind], lines: Sequence[PageLine]) -> None:
-    """Navigation is several short links in a row at the page's beginning or end, without a heading above them."""
+    """Navigation is several short links in a row at the page's beginning or end, and nothing above leads to them."""
     for kind, group in groupby(range(len(kinds)), key=lambda place: kinds[place]):
         places = list(group)
         if kind is not Kind.NAVIGATION:
             continue
         links = sum(len(_LINK.findall(lines[place].text)) for place in places)
         inside = Kind.TEXT in kinds[: places[0]] and Kind.TEXT in kinds[places[-1] + 1 :]
-        has_heading = places[0] > 0 and lines[places[0] - 1].is_heading
-        if links < _FEWEST_NAVIGATION_LINKS or inside or has_heading:
+        before = places[0] - 1
+        has_lead = before >= 0 and (lines[before].is_heading or _leads_on(lines[before], kinds[before]))
+        if links < _FEWEST_NAVIGATION_LINKS or inside or has_lead:
             for place in places:
                 kinds[place] = Kind.TEXT
+
+
+def _leads_on(line: PageLine, kind: Kind) -> bool:
+    """Whether the author says that something follows: "Look at these:"."""
+    return kind is Kind.TEXT and line.text.rstrip("*_ ").endswith(":")
 
 
 def kind_of(line: PageLine, page: Page) -> Kind:

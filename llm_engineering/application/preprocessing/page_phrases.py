@@ -57,12 +57,18 @@ METADATA = re.compile(
     r"|\d+ (?:reply|replies)(?: by [\w .’'-]{1,40})?",
     re.IGNORECASE,
 )
-# A credit says where a picture is from, and nothing of what it shows.
+# Whom pictures are from: names, which have capitals, and some that are also written without.
+_SOURCE = (
+    r"(?:(?i:the authors?|authors?|me|myself|ai|unsplash|pexels|pixabay|flickr|freepik|wikipedia|wikimedia|midjourney"
+    r"|chatgpt|stable diffusion|dall[-·•. ]?e)(?!\w)|@\w+|\d+|[^\W\d_a-zß-öø-ÿ][\w’'·•&-]*)"
+)
+_AND = r"(?:,? (?:(?i:on|from|via|and|in|with|using|of|for|at|de|van|von|the)|&|/|\|) |,? )"
+# A credit says where a picture is from, and nothing of what it shows: "Picture taken by drones" is a caption.
 CREDIT = re.compile(
-    r"[\[(_*]*(?:image|photo|picture|figure|screenshot|illustration)s?(?: (?:is|was))?"
-    r"(?: (?:generated|created|made|taken|drawn))? ?(?:by|credits?:?|courtesy of)\b[^.!?:;\n]{1,60}[\])_*]*"
-    r"|[\[(_*]*(?:image|figure|fig\.|photo|picture)\s*\d*(?: of \d+)?:?[\])_*]*",
-    re.IGNORECASE,
+    r"[\[(_*]*(?:(?i:image|photo|picture|figure|screenshot|illustration)s?(?i: is| was)?"
+    r"(?i: generated| created| made| taken| drawn)? (?i:by|credits?(?: to)?:?|courtesy of) (?i:the )?"
+    rf"{_SOURCE}(?:{_AND}{_SOURCE}){{0,7}}(?: \([^().!?\n]{{1,40}}\))?"
+    r"|(?i:image|figure|fig\.|photo|picture)\s*\d*(?i: of \d+)?:?)[\])_*]*"
 )
 
 

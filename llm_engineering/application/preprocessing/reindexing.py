@@ -1,4 +1,4 @@
-"""Switch to other models without downtime: fill a new index while the old one serves, then let the names lead to it."""
+"""Switch to other models: fill a new index while the old one serves, then let the names lead to the new one."""
 
 from llm_engineering.application.preprocessing.engine import FeatureEngine
 from llm_engineering.application.preprocessing.features import FeatureSync
@@ -17,7 +17,7 @@ def reindex(
     """Make the index of these models complete, and let searches see it from then on.
 
     After a kill, a second run goes on where the first one was. Where the index of these models is the active one
-    already, this is a run of the feature pipeline that also deletes indexes left over.
+    already, this is a run of the feature pipeline. The index before is deleted by the next run that writes.
     """
     spec = (engine or makers).spec()
     new = vectors.generation(spec)

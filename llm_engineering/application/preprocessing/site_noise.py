@@ -1,7 +1,9 @@
 """Headers and footers, learned by repetition: what stands on many pages of a site is the site's, not the text's.
 
 Edges are trusted first: a line must stand in a run of repeating lines that begins or ends the page. In the middle of
-a text it must be on most pages, and beside another such line: an author's standing phrase stands alone.
+a text it must be on most pages, and beside another such line: an author's standing phrase stands alone. A full
+sentence is more likely the author's, who opens the parts of a series alike: it must stand on half of the pages, at
+their edges. In the middle none is learned, nor are sentences among themselves, nor a list under a heading.
 """
 
 import math
@@ -9,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush, heapreplace
+from itertools import groupby
 
 from llm_engineering.application.preprocessing.cleaning import normalise_unicode
 from llm_engineering.application.preprocessing.page_lines import normal_form, page_lines
@@ -20,6 +23,8 @@ FEWEST_DOCUMENTS = 4
 FEWEST_REPETITIONS = 3
 SHARE_AT_EDGES = 0.3
 SHARE_ANYWHERE = 0.6
+SHARE_OF_SENTENCES = 0.5
+SENTENCE_WORDS = 8
 # Of a site so many documents are looked at, chosen by their ids' hashes: memory has a bound, and the same documents
 # give the same lines in whatever order they come.
 SAMPLE = 64
@@ -39,6 +44,13 @@ class _Line:
     key: str
     is_heading: bool = False
     is_code: bool = False
+    is_sentence: bool = False
+    is_listed: bool = False  # an item of a list with a heading above it
+
+    @property
+    def is_full_sentence(self) -> bool:
+        """A shorter one can be a label: "Thanks for reading!"."""
+        return self.is_sentence and len(self.key.split()) >= SENTENCE_WORDS
 
 
 @dataclass
@@ -91,27 +103,35 @@ def _lines(raw: RawDocument) -> list[_Line]:
     lines = [line for line in page_lines(normalise_unicode(raw.content)) if not line.is_blank]
     if len(lines) > 2 * _EDGE_LINES:
         lines = lines[:_EDGE_LINES] + lines[-_EDGE_LINES:]
-    passing = (Kind.AROUND, Kind.SURE, Kind.TITLE)
-    return [
-        _Line("", is_code=line.is_code)
-        if line.is_code or kind_of(line, page) in passing
-        else _Line(normal_form(line.text), line.is_heading)
-        for line in lines
-    ]
+    found, heads_list = list[_Line](), False
+    for line in lines:
+        heads_list = line.is_heading or (heads_list and line.is_item)
+        if line.is_code or kind_of(line, page) in (Kind.AROUND, Kind.SURE, Kind.TITLE):
+            found.append(_Line("", is_code=line.is_code))
+        else:
+            is_listed = heads_list and line.is_item
+            found.append(_Line(normal_form(line.text), line.is_heading, False, line.is_sentence, is_listed))
+    return found
 
 
 def _learned(pages: Sequence[list[_Line]]) -> set[str]:
     if len(pages) < FEWEST_DOCUMENTS:
         return set()
     often = max(FEWEST_REPETITIONS, math.ceil(SHARE_AT_EDGES * len(pages)))
+    on_half = max(FEWEST_REPETITIONS, math.ceil(SHARE_OF_SENTENCES * len(pages)))
     mostly = max(FEWEST_REPETITIONS, math.floor(SHARE_ANYWHERE * len(pages)) + 1)
     pages_with = Counter(key for page in pages for key in {line.key for line in page})
     del pages_with[""]
-    repeating = _in_at_least(often, pages_with)
+    sentences = {line.key for page in pages for line in page if line.is_full_sentence}
+
+    def often_enough(counts: Mapping[str, int]) -> set[str]:
+        return _in_at_least(often, counts) - (sentences - _in_at_least(on_half, counts))
+
+    repeating = often_enough(pages_with)
     at_edges = Counter(key for page in pages for key in {*_header(page, repeating), *_footer(page, repeating)})
-    on_most = _in_at_least(mostly, pages_with)
+    on_most = _in_at_least(mostly, pages_with) - sentences
     in_boxes = Counter(key for page in pages for key in set(_in_company(page, on_most)))
-    return (_in_at_least(often, at_edges) | _in_at_least(mostly, in_boxes)) - SECTION_NAMES
+    return (often_enough(at_edges) | _in_at_least(mostly, in_boxes)) - SECTION_NAMES
 
 
 def _in_at_least(pages: int, counts: Mapping[str, int]) -> set[str]:
@@ -139,9 +159,10 @@ def _run(lines: Iterable[_Line], repeating: Collection[str]) -> Iterator[_Line]:
 
 
 def _in_company(page: Sequence[_Line], on_most: Collection[str]) -> Iterator[str]:
-    """The lines of most pages that stand beside another one of them; a heading counts with what is below it."""
-    for place, line in enumerate(page):
-        above, below = page[place - 1 : place], page[place + 1 : place + 2]
-        beside = below if line.is_heading else [*above, *below]
-        if line.key in on_most and any(other.key in on_most for other in beside):
-            yield line.key
+    """The lines of most pages that stand together; a heading counts with what is below it, sentences with a label."""
+    for is_shared, group in groupby(page, key=lambda line: line.key in on_most and not line.is_listed):
+        box = list(group) if is_shared else []
+        while box and box[-1].is_heading:
+            box.pop()
+        if len(box) > 1 and not all(line.is_sentence for line in box):
+            yield from (line.key for line in box)

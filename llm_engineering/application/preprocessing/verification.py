@@ -5,7 +5,7 @@ meanwhile: whatever seems to differ is looked at once more at the end.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -91,9 +91,16 @@ class _Comparison:
         for part in (found.missing, found.stale):
             for id_ in [id_ for id_ in part if id_ in now and now[id_].feature_hash == found.expected[id_]]:
                 del part[id_]
-        found.vanished = {id_: now[id_] for id_ in found.vanished if id_ in now}
+        found.vanished = {id_: now[id_] for id_ in self._without_record(found.vanished) if id_ in now}
         found.incomplete = {id_: link for id_, link in found.incomplete.items() if now.get(id_) == self._states[id_]}
         found.orphaned = {id_: chunk for id_, chunk in found.orphaned.items() if not _belongs(chunk, now)}
+
+    def _without_record(self, ids: Iterable[UUID]) -> set[UUID]:
+        """Those that have no record: one that is malformed, or was moved while they were read, has not vanished."""
+        gone = set(ids)
+        for category in DataCategory if gone else ():
+            gone.difference_update(self._documents.ids(category))
+        return gone
 
     def _states_of(self, ids: list[UUID]) -> dict[UUID, FeatureState]:
         return self._vectors.feature_states(ids)

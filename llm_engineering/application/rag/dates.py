@@ -49,7 +49,7 @@ def find_span(question: str, now: datetime) -> TimeSpan | None:
         return None
     try:
         start, end = _limits(match, now)
-    except ValueError:  # 31 February
+    except (ValueError, OverflowError):  # 31 February; the day after 9999-12-31
         return None
     return TimeSpan(start, end, match.start(), match.end())
 

@@ -73,7 +73,10 @@ _WRITES = re.compile(
 )
 _MORE = rf"(?: (?:that|which|are|is|was|were|{_PUBLISHED}|by {AUTHOR}|{AUTHOR}|wrote))*"
 _IN_LANGUAGE = re.compile(rf"{_MORE} (?:in|auf|en) (?P<language>{_LANGUAGE})\b", re.IGNORECASE)
-_ON_PLATFORM = re.compile(rf"\bon (?P<platform>{_PLATFORM})\b", re.IGNORECASE)
+# Not "posts on GitHub Actions".
+_ON_PLATFORM = re.compile(rf"{_MORE} (?:on|auf) (?P<platform>{_PLATFORM})(?![\w-])(?! (?-i:[A-Z]))", re.IGNORECASE)
+# "How often should I post on LinkedIn?" is about the platform.
+_ASKS_HOW = re.compile(r"\b(?:how\b.*|should|can|could|must|may|to) $", re.IGNORECASE | re.DOTALL)
 _IS_ITS_LANGUAGE = re.compile(rf"\b(?P<language>{_LANGUAGE})(?= )", re.IGNORECASE)
 _IS_ITS_PLATFORM = re.compile(rf"\b(?P<platform>{_PLATFORM})(?= )", re.IGNORECASE)
 # What stands between the texts and their date when the date is of something else: "about the elections in 2020".
@@ -127,8 +130,8 @@ def language(question: str, phrases: Sequence[Phrase]) -> str | None:
 def platform(question: str, phrases: Sequence[Phrase]) -> str | None:
     """The platform that the texts are said to be on."""
     for phrase in phrases:
-        found = _IS_ITS_PLATFORM.search(phrase.nouns) or _ON_PLATFORM.search(question, phrase.end)
-        if found:
+        found = _IS_ITS_PLATFORM.search(phrase.nouns) or _ON_PLATFORM.match(question, phrase.end)
+        if found and (phrase.nouns or not _ASKS_HOW.search(question[: phrase.start])):
             return found["platform"].casefold()
     return None
 

@@ -138,6 +138,20 @@ class KnownNames:
         """The authors with this first or last name."""
         return tuple(self._by_part.get(fold(part), ()))
 
+    def nearest(self, text: str, limit: int) -> tuple[Author, ...]:
+        """At most `limit` authors: where there are more, those whose names are likest to something in the text.
+
+        A name that shares a word with the text comes first.
+        """
+        if len(self.authors) <= limit:
+            return self.authors
+        parts = [_POSSESSIVE_ENDING.sub("", match.group()) for match in _WORD.finditer(text)]
+        sharing = dict.fromkeys(author for part in parts for author in self.having(part))
+        likeness = process.extract(fold(text), list(self._by_name), scorer=fuzz.partial_ratio, limit=None)
+        scores = {self._by_name[name]: score for name, score, _ in likeness}
+        ranked = sorted(scores, key=lambda author: (author not in sharing, -scores[author], author.full_name))
+        return tuple(ranked[:limit])
+
 
 def asked_authors(question: str, known: KnownNames) -> Asked:
     """Whose texts the question asks for.

@@ -11,6 +11,7 @@ from llm_engineering.application.index_models import check_models
 from llm_engineering.application.rag.diversity import cap_per_document, maximal_marginal_relevance
 from llm_engineering.application.rag.fusion import merge_wordings, without_repetitions
 from llm_engineering.application.rag.known_authors import KnownAuthors
+from llm_engineering.application.rag.relaxing import relaxed
 from llm_engineering.application.rag.understanding import Plan, Planner
 from llm_engineering.domain.chunks import Vector, embedding_text
 from llm_engineering.domain.documents import Author
@@ -73,9 +74,9 @@ class Retriever:
         with _timed(timings, "embed"):
             wordings = self._wordings(query.text, plan, options)
         with _timed(timings, "search"):
-            found, chosen = self._search(wordings, plan.filter, explicit, query.limit, options)
-        if chosen != plan.filter:
-            warnings.append(f"Nothing matches {', '.join(plan.words)}: searched without that.")
+            found, chosen, words = self._search(wordings, plan, explicit, query.limit, options)
+        if dropped := [word for word in plan.words if word not in words]:
+            warnings.append(f"Nothing matches {', '.join(plan.words)}: searched without {', '.join(dropped)}.")
         merged = without_repetitions(merge_wordings(found, options.rrf_k))
         scored_by = _scored_by(wordings, options)
         if options.rerank != "off" and merged:
@@ -88,7 +89,7 @@ class Retriever:
         notes = RetrievalNotes(
             variants=plan.variants,
             filter=chosen,
-            filtered_by=plan.words if chosen == plan.filter else (),
+            filtered_by=words,
             warnings=tuple(warnings),
             scored_by=scored_by,
             timings={stage: round(seconds, 5) for stage, seconds in timings.items()},
@@ -136,14 +137,14 @@ class Retriever:
     def _search(
         self,
         wordings: Sequence[QueryVectors],
-        chosen: ChunkFilter,
+        plan: Plan,
         explicit: ChunkFilter,
         limit: int,
         options: RetrievalOptions,
-    ) -> tuple[list[list[RetrievedChunk]], ChunkFilter]:
-        """What each wording finds, and by which filter: without the question's own where that finds nothing."""
+    ) -> tuple[list[list[RetrievedChunk]], ChunkFilter, tuple[str, ...]]:
+        """What each wording finds, and by which filter: a weaker one where the question's own finds nothing."""
         if not wordings:
-            return [], chosen
+            return [], plan.filter, plan.words
         most = max(limit * OVERSAMPLING, options.rerank_candidates if options.rerank != "off" else 1)
         request = SearchRequest(
             queries=wordings,
@@ -153,13 +154,16 @@ class Retriever:
             rrf_k=options.rrf_k,
             dense_weight=options.dense_weight,
             bm25_weight=options.bm25_weight,
-            filter=chosen,
+            filter=plan.filter,
         )
         found = self._vectors.search(request)
-        if any(found) or chosen == explicit:
-            return found, chosen
-        unfiltered = self._vectors.search(request.model_copy(update={"filter": explicit}))
-        return (unfiltered, explicit) if any(unfiltered) else (found, chosen)
+        if any(found):
+            return found, plan.filter, plan.words
+        for weaker, words in relaxed(plan.filter, plan.words, explicit):
+            found = self._vectors.search(request.model_copy(update={"filter": weaker}))
+            if any(found):
+                return found, weaker, words
+        return found, plan.filter, plan.words
 
     def _rerank(
         self, query: Query, chunks: list[RetrievedChunk], options: RetrievalOptions

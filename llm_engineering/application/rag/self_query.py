@@ -19,6 +19,9 @@ from llm_engineering.domain.ports import LanguageModel
 from llm_engineering.domain.retrieval import ChunkFilter
 
 ANSWER_TOKENS = 256
+# Thousands of names would fill the model's window, and a screen.
+PROMPT_AUTHORS = 50
+WARNING_AUTHORS = 10
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def understand_by_model(
         DependencyUnavailableError: the model cannot be reached, refuses, or is too slow.
         MalformedAnswerError: its answer is not an `AskedFor`.
     """
-    prompt = prompts.render_self_query(question, [author.full_name for author in known.authors], now.date())
+    names = [author.full_name for author in known.nearest(question, PROMPT_AUTHORS)]
+    prompt = prompts.render_self_query(question, names, now.date())
     read = model.generate_structured(prompt, AskedFor, ANSWER_TOKENS, timeout_seconds)
     matched = {name: known.named(name) for name in read.authors if name.strip()}
     authors = tuple(dict.fromkeys(author for author in matched.values() if author))
@@ -119,10 +123,18 @@ def _mask(question: str, spans: Sequence[tuple[int, int]]) -> str:
 
 
 def _unknown(names: Sequence[str], known: KnownNames) -> list[str]:
-    stored = ", ".join(sorted(author.full_name for author in known.authors)) or "nobody yet"
     return [
-        f"Nothing is stored of {name!r}, so everyone's texts were searched. Known authors: {stored}." for name in names
+        f"Nothing is stored of {name!r}, so everyone's texts were searched. Known authors: {_names(name, known)}."
+        for name in names
     ]
+
+
+def _names(wanted: str, known: KnownNames) -> str:
+    """The known authors, or those with the likest names."""
+    shown = known.nearest(wanted, WARNING_AUTHORS)
+    names = ", ".join(sorted(author.full_name for author in shown)) or "nobody yet"
+    more = len(known.authors) - len(shown)
+    return f"{names} and {more} more" if more else names
 
 
 def _ambiguous(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_engineering.application.rag.names import KnownNames
 from llm_engineering.application.rag.query_expansion import expand_by_model, expand_by_rules, hypothetical_passages
+from llm_engineering.application.rag.relaxing import AUTHOR_WORD
 from llm_engineering.application.rag.self_query import Understood, understand_by_model, understand_by_rules
 from llm_engineering.application.rag.stages import Outcomes, run_side_by_side
 from llm_engineering.domain.errors import MoodSwarmError
@@ -30,9 +31,11 @@ class Plan:
 
 
 class Planner:
-    """Reads questions. Without a stage that asks the language model it starts no thread."""
+    """Reads questions. `authors` is given the seconds that a look-up may take."""
 
-    def __init__(self, authors: Callable[[], KnownNames], model: LanguageModel, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, authors: Callable[[float], KnownNames], model: LanguageModel, now: Callable[[], datetime]
+    ) -> None:
         self._authors = authors
         self._model = model
         self._now = now
@@ -46,7 +49,7 @@ class Planner:
         chosen, words = understood.filter, understood.words
         if explicit.author_ids:
             chosen = chosen.model_copy(update={"author_ids": explicit.author_ids})
-            words = tuple(word for word in words if not word.startswith("author:"))
+            words = tuple(word for word in words if not word.startswith(AUTHOR_WORD))
             own_warnings: tuple[str, ...] = ()
         else:
             own_warnings = understood.warnings
@@ -57,7 +60,7 @@ class Planner:
         model, limit, count = self._model, options.stage_seconds, options.variants
         stages: dict[str, Callable[[], Any]] = {}
         if options.self_query == "llm" and model.follows_instructions:
-            stages[SELF_QUERY] = lambda: understand_by_model(question, self._authors(), self._now(), model, limit)
+            stages[SELF_QUERY] = lambda: understand_by_model(question, self._authors(limit), self._now(), model, limit)
         if options.expansion == "llm" and model.follows_instructions:
             stages[EXPANSION] = lambda: expand_by_model(question, count, model, limit)
         if options.expansion == "hyde":
@@ -77,7 +80,7 @@ class Planner:
             why = outcomes.failures.get(SELF_QUERY) or _no_instructions(self._model)
             warnings.append(f"Self-query by the language model failed, the rules were used: {why}")
         started = time.perf_counter()
-        known = self._known(warnings)
+        known = self._known(options.stage_seconds, warnings)
         understood = understand_by_rules(question, known or KnownNames(()), self._now())
         if known is None:  # then nothing can be said of the names in it
             understood = replace(understood, warnings=())
@@ -102,9 +105,9 @@ class Planner:
         outcomes.seconds[EXPANSION] = time.perf_counter() - started
         return variants
 
-    def _known(self, warnings: list[str]) -> KnownNames | None:
+    def _known(self, limit_seconds: float, warnings: list[str]) -> KnownNames | None:
         try:
-            return self._authors()
+            return self._authors(limit_seconds)
         except MoodSwarmError as error:
             warnings.append(f"Names of authors in the question could not be looked up: {error}")
             return None

@@ -11,7 +11,7 @@ from pymongo import ASCENDING, MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from llm_engineering.domain.batching import BATCH_SIZE
+from llm_engineering.domain.batching import BATCH_SIZE, batched
 from llm_engineering.domain.documents import Author, DataCategory, RawDocument
 from llm_engineering.domain.reports import DocumentCount, EtlReport, WriteCounts
 from llm_engineering.domain.sources import SourceState
@@ -24,6 +24,8 @@ from llm_engineering.infrastructure.db.mongo_upsert import upsert
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5
+# For each read from the connection: an operation's first answer, or the next batch of a cursor.
+READ_TIMEOUT_SECONDS = 60
 USERS = mongo_forget.USERS
 
 
@@ -37,7 +39,11 @@ class MongoDocumentStore:
         self._where = redacted(uri)
         with translated(self._where):
             self._client: MongoClient[Record] = MongoClient(
-                uri, serverSelectionTimeoutMS=CONNECT_TIMEOUT_SECONDS * 1000, appname="moodswarm", tz_aware=True
+                uri,
+                serverSelectionTimeoutMS=CONNECT_TIMEOUT_SECONDS * 1000,
+                socketTimeoutMS=READ_TIMEOUT_SECONDS * 1000,
+                appname="moodswarm",
+                tz_aware=True,
             )
             self._database = self._client[database]
         self._preparing = Lock()
@@ -85,6 +91,15 @@ class MongoDocumentStore:
             for record in self._collection(category).find({"_id": {"$type": "string"}}, {"_id": 1}):
                 with suppress(ValueError):  # what another program has stored there is no document
                     yield UUID(record["_id"])
+
+    def by_ids(self, document_ids: Sequence[UUID]) -> list[RawDocument]:
+        """Those of the documents that are there, as they are now."""
+        found: list[RawDocument] = []
+        with translated(self._where):
+            for batch in batched(map(str, document_ids), BATCH_SIZE):
+                for category, collection in self._collections().items():
+                    found += _readable(collection.find({"_id": {"$in": batch}}), category)
+        return found
 
     def site_noise(self) -> dict[str, list[str]]:
         """Lines that repeat from page to page, by site."""

@@ -30,6 +30,6 @@ def save(database: Database[Record], noise: Mapping[str, Sequence[str]]) -> None
 def forget(database: Database[Record], records: Iterable[Record]) -> None:
     """Forget the lines of the sites of these documents: they are words of theirs.
 
-    What other pages of a site still have is learned anew by the next run of the feature pipeline.
+    Which of them other pages of the site still have, and may so be kept, the application finds out and saves again.
     """
     save(database, {host_of(record["link"]) or record["platform"]: () for record in records})

@@ -3,7 +3,7 @@
 The same adapter serves a server, a cluster and the embedded engine (`infrastructure/local/qdrant_engine.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -88,12 +88,15 @@ class QdrantVectorStore:
         return QdrantVectorStore(self._client, self._where, self._layout, self._tidy, spec)
 
     def activate(self, spec: IndexSpec) -> None:
-        """Let searches see this index from now on, and delete all others."""
+        """Let searches see this index from now on.
+
+        The one before stays until the next `prepare`: who opened the store earlier goes on with it until then.
+        """
         with translated(self._where):
             self._indexes.create(spec)
             self._indexes.serve(spec)
             self._points.follow(spec)
-            self._indexes.delete_others(spec)
+            self._indexes.delete_earlier()
 
     def feature_states(self, document_ids: Sequence[UUID] | None = None) -> dict[UUID, FeatureState]:
         """How far the features of stored documents are, by their ids: of all, or of those that are asked for."""
@@ -122,6 +125,16 @@ class QdrantVectorStore:
     def delete_chunks(self, chunk_ids: Sequence[UUID]) -> None:
         """Delete chunks; ids that are not there do not matter."""
         self._points.delete(CHUNKS, chunk_ids)
+
+    def delete_chunks_from(self, first_index: Mapping[UUID, int]) -> None:
+        """Delete the chunks of each of the documents from its index on, found by what they say of themselves."""
+        for first in sorted(set(first_index.values())):
+            ids = [id_ for id_, index in first_index.items() if index == first]
+            for batch in batched(ids, BATCH):
+                beyond = models.FieldCondition(key="index", range=models.Range(gte=first))
+                chosen = models.Filter(must=[matches("document_id", batch), beyond])
+                ask = partial(self._client.delete, points_selector=models.FilterSelector(filter=chosen))
+                self._points.read(CHUNKS, ask, None)
 
     def delete_documents(self, document_ids: Sequence[UUID]) -> None:
         """Delete cleaned documents; their chunks stay."""

@@ -1,6 +1,6 @@
 """Reading and writing the points of one index under its collections' own names."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -8,13 +8,15 @@ from uuid import UUID
 from qdrant_client import models
 
 from llm_engineering.domain.batching import batched
-from llm_engineering.domain.errors import DependencyUnavailableError
+from llm_engineering.domain.errors import DependencyUnavailableError, RefusedWriteError
 from llm_engineering.domain.features import IndexSpec
-from llm_engineering.infrastructure.db.qdrant_errors import VENDOR_ERRORS, is_missing, translated
+from llm_engineering.infrastructure.db.qdrant_errors import VENDOR_ERRORS, is_missing, is_refused, translated
 from llm_engineering.infrastructure.db.qdrant_indexes import Indexes, mismatch, physical
 from llm_engineering.infrastructure.db.qdrant_protocol import PointsClient
 
 BATCH = 1000
+# A server takes requests of up to 32 MiB; vectors and the form of the request come on top of the payloads.
+UPSERT_BYTES = 8_000_000
 
 T = TypeVar("T")
 
@@ -67,16 +69,21 @@ class IndexPoints:
                 return empty
 
     def upsert(self, alias: str, points: list[models.PointStruct]) -> None:
-        """Write the points; they are stored when this returns."""
+        """Write the points; they are stored when this returns.
+
+        Raises:
+            RefusedWriteError: the store will not take them; some of them may be stored.
+        """
         spec = self.spec_to_write()
-        if not points:
-            return
-        with translated(self._where):
-            try:
-                self._client.upsert(physical(alias, spec), points)
-            except VENDOR_ERRORS as error:
-                self._raise_unless_emptied(spec, error)
-                raise
+        for batch in _by_size(points):
+            with translated(self._where):
+                try:
+                    self._client.upsert(physical(alias, spec), batch)
+                except VENDOR_ERRORS as error:
+                    if is_refused(error):
+                        raise RefusedWriteError(_refusal(self._where, error)) from error
+                    self._raise_unless_emptied(spec, error)
+                    raise
 
     def delete(self, alias: str, ids: Sequence[UUID]) -> None:
         """Delete the points; those that are not there do not matter."""
@@ -127,3 +134,24 @@ class IndexPoints:
             raise error
         if now is not None:
             raise mismatch(now, spec)
+
+
+def _by_size(points: Iterable[models.PointStruct]) -> Iterator[list[models.PointStruct]]:
+    """Batches whose payloads have at most `UPSERT_BYTES` together; a larger point is a batch of its own."""
+    batch: list[models.PointStruct] = []
+    size = 0
+    for point in points:
+        length = len(str(point.payload).encode(errors="replace"))
+        if batch and size + length > UPSERT_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(point)
+        size += length
+    if batch:
+        yield batch
+
+
+def _refusal(where: str, error: Exception) -> str:
+    status = getattr(error, "status_code", None)
+    cause = "it is too large for a request (max_request_size_mb)" if status == 413 else "see the server's log"
+    return f"Qdrant at {where} refuses what was to be written with status {status}: {cause}."

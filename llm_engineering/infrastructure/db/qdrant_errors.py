@@ -10,6 +10,8 @@ from llm_engineering.domain.errors import DependencyUnavailableError
 from llm_engineering.infrastructure.db.qdrant_protocol import EngineError
 
 VENDOR_ERRORS = (ResponseHandlingException, UnexpectedResponse, ApiException, QdrantException, EngineError)
+# Key, rights, collection, time and rate: another time, the same request may do.
+_NOT_THE_REQUEST = frozenset({401, 403, 404, 408, 429})
 
 
 def is_missing(error: Exception) -> bool:
@@ -20,6 +22,12 @@ def is_missing(error: Exception) -> bool:
 def is_taken(error: Exception) -> bool:
     """Whether a collection of this name is there already."""
     return getattr(error, "status_code", None) == 409
+
+
+def is_refused(error: Exception) -> bool:
+    """Whether the server finds fault with the request itself, so that to send it again is no use."""
+    status = getattr(error, "status_code", None)
+    return status is not None and 400 <= status < 500 and status not in _NOT_THE_REQUEST
 
 
 @contextmanager

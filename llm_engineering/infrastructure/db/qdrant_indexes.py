@@ -1,7 +1,7 @@
 """Which collections there are: a pair for each set of models, and two aliases that lead to the pair that serves.
 
-Every step can be the last before a crash: a collection is created with its spec in it, the aliases change together, and
-only then the others are deleted. The next call of `prepare` or `activate` finds what is missing, or too much.
+Every step can be the last before a crash: a collection is created with its spec in it, and the aliases change together.
+The pair that served before stays until the next `prepare`, so that processes that search it can be restarted in peace.
 """
 
 import logging
@@ -106,13 +106,8 @@ class Indexes:
             changes.append(models.CreateAliasOperation(create_alias=created))
         self._client.update_collection_aliases(changes)
 
-    def delete_others(self, spec: IndexSpec) -> None:
-        """Delete all pairs but this one, and what an earlier version made."""
-        self._delete([name for key, name in self._ours() if key != spec.key])
-        self.delete_earlier()
-
     def delete_left_over(self, spec: IndexSpec) -> None:
-        """Delete the pairs that were made before this one, which serves: whoever activated it was killed.
+        """Delete the pairs that were made before this one, which serves now.
 
         A newer one is a re-index that has not come to its end.
         """

@@ -9,11 +9,12 @@ import asyncio
 import importlib.util
 import logging
 import math
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from llm_engineering.domain.answer_evaluation import AnswerSample, JudgedAnswer
-from llm_engineering.domain.errors import MissingExtraError
+from llm_engineering.domain.errors import DependencyUnavailableError, MissingExtraError
 from llm_engineering.domain.ports import Advance, Embedder
 from llm_engineering.infrastructure.models.openai_compatible import Endpoint
 
@@ -24,6 +25,10 @@ TIMEOUT_SECONDS = 120.0
 # The library's own limit would cut the list of a long answer's statements.
 MAX_TOKENS = 4096
 QUESTIONS_PER_ANSWER = 3
+
+# Of this program, not of the judge.
+DEFECTS = (TypeError, AttributeError, NameError)
+_REFUSED = re.compile(r"\bError code: 40[13]\b")
 
 Metric = Callable[[AnswerSample], Awaitable[float]]
 
@@ -51,6 +56,7 @@ class RagasJudge:
 
         Raises:
             MissingExtraError: ragas is not installed.
+            DependencyUnavailableError: the judge's server refuses the key.
         """
         self.check()
         return asyncio.run(self._judge(samples, advance))
@@ -81,14 +87,23 @@ async def _score_all(
             advance(1)
             return judged
 
-    return list(await asyncio.gather(*map(score, samples)))
+    tasks = [asyncio.create_task(score(sample)) for sample in samples]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:  # where one has ended the judging
+            task.cancel()
 
 
 async def _measure(judged: JudgedAnswer, name: str, metric: Metric, sample: AnswerSample) -> None:
-    """One metric of one answer. A judge that fails in whatever way costs this score, and is reported."""
+    """One metric of one answer. A judge that fails costs this score, and is reported; one that refuses ends it all."""
     try:
         score = await metric(sample)
+    except DEFECTS:
+        raise
     except Exception as error:
+        if refuses_key(error):
+            raise DependencyUnavailableError("The judge's server refused the key. Check OPENAI_API_KEY.") from error
         logger.debug("%s of %s failed", name, sample.id, exc_info=True)
         judged.failures[name] = type(error).__name__
     else:
@@ -96,6 +111,21 @@ async def _measure(judged: JudgedAnswer, name: str, metric: Metric, sample: Answ
             judged.failures[name] = "no score"
         else:
             judged.scores[name] = min(max(score, 0.0), 1.0)
+
+
+def refuses_key(error: BaseException) -> bool:
+    """Whether the server took the key for wrong, or for one that may not use the model.
+
+    ragas and instructor wrap the client's error in their own; some keep only its text.
+    """
+    import openai
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, openai.AuthenticationError | openai.PermissionDeniedError) or _REFUSED.search(str(seen)):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _textual_metrics(embedder: Embedder) -> dict[str, Metric]:

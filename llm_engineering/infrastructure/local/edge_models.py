@@ -93,6 +93,10 @@ def _condition(wanted: models.Condition) -> Any:
             return edge.FieldCondition(wanted.key, match=edge.MatchAny([str(value) for value in wanted.match.any]))
         if isinstance(wanted.range, models.DatetimeRange):
             return edge.FieldCondition(wanted.key, range=_dates(wanted.range))
+        if isinstance(wanted.range, models.Range):
+            limits = wanted.range
+            numbers = edge.RangeFloat(gte=limits.gte, gt=limits.gt, lte=limits.lte, lt=limits.lt)
+            return edge.FieldCondition(wanted.key, range=numbers)
     raise NotImplementedError(f"the condition {wanted!r}")
 
 

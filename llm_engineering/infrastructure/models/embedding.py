@@ -61,7 +61,7 @@ class SentenceTransformerEmbedder:
 
     @property
     def revision(self) -> str:
-        """The Hub's commit, or the SHA-256 of weights that stand on this machine. Does not load the model."""
+        """The SHA-256 of the weights. Does not load the model."""
         return self.folder.revision
 
     @cached_property

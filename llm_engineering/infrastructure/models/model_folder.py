@@ -14,7 +14,7 @@ _OLD_WEIGHTS = "pytorch_model*.bin"
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """Where a model's files are, and which weights they are: the Hub's commit, or the weights' SHA-256."""
+    """Where a model's files are, and which weights they are: their SHA-256."""
 
     path: Path
     revision: str
@@ -30,7 +30,8 @@ def find_model(model_id: str, packaged: Path | None, token: str | None) -> Model
     if local.is_dir():
         return ModelFolder(local, weights_hash(local))
     snapshot = _download(model_id, token)
-    return ModelFolder(snapshot, snapshot.name)
+    # Not the commit: a new description of the model on the Hub is a commit, too, and its vectors are the same.
+    return ModelFolder(snapshot, weights_hash(snapshot))
 
 
 def weights_hash(folder: Path) -> str:
@@ -52,7 +53,7 @@ def _file_hash(file: Path) -> str:
 
 
 def _download(model_id: str, token: str | None) -> Path:
-    """The snapshot's folder; its name is the commit. Without a network, the last one that was downloaded."""
+    """The snapshot's folder. Without a network, the last one that was downloaded."""
     import httpx
     from huggingface_hub import snapshot_download
 

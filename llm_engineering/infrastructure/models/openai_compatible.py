@@ -62,8 +62,9 @@ class OpenAICompatibleModel:
         """The model's text, without blank space around it; always the same one for a prompt, as far as the server goes.
 
         Raises:
-            DependencyUnavailableError: the server cannot be reached, refuses, sends no text, or takes longer than
-                `timeout_seconds`, in which case it is not asked again.
+            DependencyUnavailableError: the server cannot be reached, refuses, sends no text, or is silent for
+                `timeout_seconds`, in which case it is not asked again. That is the limit of each wait (to connect, for
+                the next bytes), not of all: a server that sends its answer in drops can take longer.
         """
         client = self._client_for(timeout_seconds)
         with translated(self._where, self._model_id):

@@ -1,6 +1,7 @@
 """Cross-encoders, by sentence-transformers (Nogueira and Cho, 2019, "Passage Re-ranking with BERT")."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 # Pairs of question and passage at once; the library sorts them by length.
 CPU_BATCH_SIZE = 8
 ACCELERATOR_BATCH_SIZE = 64
+# A model that cannot be loaded is let be for a while: without a network, finding that out takes a minute.
+RETRY_SECONDS = 300.0
 TRAINED = "trained"
 # The training writes the promoted model here, below its folder.
 CURRENT = "current"
@@ -30,6 +33,7 @@ class CrossEncoderReranker:
         self._load_model = load
         self._remedy = remedy
         self._loaded: CrossEncoder | None = None
+        self._failed: tuple[float, DependencyUnavailableError] | None = None
         self._lock = Lock()
 
     @classmethod
@@ -106,7 +110,13 @@ class CrossEncoderReranker:
     def _model(self) -> "CrossEncoder":
         with self._lock:
             if self._loaded is None:
-                self._loaded = self._load()
+                if self._failed and time.monotonic() < self._failed[0]:
+                    raise self._failed[1]
+                try:
+                    self._loaded = self._load()
+                except DependencyUnavailableError as error:
+                    self._failed = (time.monotonic() + RETRY_SECONDS, error)
+                    raise
             return self._loaded
 
     def _load(self) -> "CrossEncoder":

@@ -35,8 +35,15 @@ class Workers:
 
 
 def workers_here(count: int, uses_gpu: bool) -> Workers:
-    """Workers that share the cores of this machine."""
-    return Workers(count, max(1, (os.cpu_count() or 1) // count), int(uses_gpu))
+    """Workers that share the cores of this machine.
+
+    Raises:
+        ConfigurationError: there are more workers than cores: each loads a model, and none would get on.
+    """
+    cores = os.cpu_count() or 1
+    if count > cores:
+        raise ConfigurationError(f"FEATURE_WORKERS is {count}, this machine has {cores} cores: set {cores} or less.")
+    return Workers(count, cores // count, int(uses_gpu))
 
 
 def environment(address: str | None) -> dict[str, str]:
