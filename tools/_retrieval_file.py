@@ -45,7 +45,7 @@ def tune(evaluation: "Evaluation", path: Path, grid: "Grid | None", target: Path
     finalists = [result.name for result in ranked[:2]]
     shown = [c for c in configurations if c.name in {*finalists, configurations[0].name}]
     reported = evaluation.run(questions, "test", shown)
-    reasons = _reasons(path, tuned, reported, finalists)
+    reasons = {**_reasons(path, tuned, reported, finalists), "grid": options}
     write_options(target, ranked[0].options, reasons)
     return [tuned, reported]
 
