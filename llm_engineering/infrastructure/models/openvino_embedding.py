@@ -15,7 +15,7 @@ from llm_engineering.infrastructure.models.openvino_form import ROWS, OpenVinoFo
 CALIBRATION = Path(__file__).with_name("calibration.txt")
 # Raise it when openvino_build.py makes other weights from the same texts: vectors of both must not meet in one index.
 RECIPE = 1
-# Where the evaluation of docs/evaluation.md shows no loss; another model is used in int8 where that is asked for.
+# Where the evaluation of docs/benchmarks.md shows no loss; another model is used in int8 where that is asked for.
 TRIED_MODELS = frozenset({"sentence-transformers/all-MiniLM-L6-v2"})
 # Without these a CPU widens bytes before it multiplies, and int8 gains nothing.
 _BYTE_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
