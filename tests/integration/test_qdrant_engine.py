@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from qdrant_client import models
 
 from llm_engineering.domain.errors import DependencyUnavailableError, StoreLockedError
 from llm_engineering.domain.retrieval import QueryVectors, SearchRequest
@@ -19,6 +20,7 @@ from llm_engineering.infrastructure.db.qdrant_indexes import CollectionLayout
 from llm_engineering.infrastructure.db.qdrant_protocol import EngineError
 from llm_engineering.infrastructure.local import edge_client
 from llm_engineering.infrastructure.local.edge_client import EdgeClient
+from llm_engineering.infrastructure.local.edge_models import condition
 from llm_engineering.infrastructure.local.qdrant_engine import embedded_holder, open_embedded, temporary_store
 from llm_engineering.infrastructure.models.sparse import Bm25Encoder
 from tests.fakes import cleaned, embedded
@@ -239,3 +241,17 @@ def test_terms_of_the_real_encoder_are_told_apart_by_the_real_engine() -> None:
     assert (found["C++?"], found["c#"], found["C"]) == (["0"], ["1"], ["2"])
     assert found["parse_header"] == ["3", "4"]
     assert set(found["parsing"]) == {"3", "4"}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        models.Filter(should=[models.HasIdCondition(has_id=[1])]),
+        models.Filter(must=[models.IsNullCondition(is_null=models.PayloadField(key="title"))]),
+    ],
+    ids=["filter", "condition"],
+)
+def test_a_part_of_a_filter_that_is_not_translated_is_refused_and_not_left_out(wanted: models.Filter) -> None:
+    with pytest.raises(EngineError, match="is not asked for") as caught:
+        condition(wanted)
+    assert caught.value.status_code == 400

@@ -68,7 +68,7 @@ class StagedModel:
     def generate(
         self, prompt: ChatPrompt | CompletionPrompt, max_tokens: int, timeout_seconds: float | None = None
     ) -> str:
-        raise NotImplementedError
+        raise AssertionError("these stages ask for structured answers only")
 
     def generate_structured(
         self, prompt: ChatPrompt, answer: type[Structured], max_tokens: int, timeout_seconds: float | None = None

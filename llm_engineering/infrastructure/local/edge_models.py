@@ -1,6 +1,6 @@
 """Between the models of qdrant_client and those of the embedded engine; only what the vector store uses.
 
-What it does not use is refused with NotImplementedError, so that nothing of a request is silently left out.
+What it does not use is refused, as a server refuses what it does not know: nothing of a request is silently left out.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from uuid import UUID
 import qdrant_edge as edge
 from qdrant_client import models
 
+from llm_engineering.infrastructure.db.qdrant_protocol import EngineError
+
 # A shard needs a vector configuration even when no point has a vector; an unused sparse one costs the least.
 NO_VECTOR = "none"
 
@@ -18,6 +20,11 @@ _SCHEMAS = {
     models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
     models.PayloadSchemaType.DATETIME: edge.PayloadSchemaType.Datetime,
 }
+
+
+def unknown(what: str) -> EngineError:
+    """What to raise for a part of a request that the vector store does not use, and that is not translated."""
+    return EngineError(f"the embedded engine is not asked for {what}", 400)
 
 
 def shard_config(
@@ -36,7 +43,7 @@ def shard_config(
 
 def _dense_params(params: models.VectorParams) -> edge.EdgeVectorParams:
     if params.distance is not models.Distance.COSINE:
-        raise NotImplementedError(f"distance {params.distance}")
+        raise unknown(f"distance {params.distance}")
     memory = edge.Memory.Cold if params.on_disk else edge.Memory.Cached
     return edge.EdgeVectorParams(params.size, edge.Distance.Cosine, memory=memory)
 
@@ -81,7 +88,7 @@ def condition(wanted: models.Filter | None) -> edge.Filter | None:
     if wanted is None:
         return None
     if wanted.should or wanted.must_not or wanted.min_should or not isinstance(wanted.must, list):
-        raise NotImplementedError("a filter of something else than must-conditions")
+        raise unknown("a filter of something else than must-conditions")
     return edge.Filter(must=[_condition(item) for item in wanted.must])
 
 
@@ -97,7 +104,7 @@ def _condition(wanted: models.Condition) -> Any:
             limits = wanted.range
             numbers = edge.RangeFloat(gte=limits.gte, gt=limits.gt, lte=limits.lte, lt=limits.lt)
             return edge.FieldCondition(wanted.key, range=numbers)
-    raise NotImplementedError(f"the condition {wanted!r}")
+    raise unknown(f"the condition {wanted!r}")
 
 
 def _dates(wanted: models.DatetimeRange) -> edge.RangeDateTime:
@@ -130,7 +137,7 @@ def _query(wanted: Any, using: str | None) -> Any:
         return edge.Formula(_expression(wanted.formula), wanted.defaults)
     if isinstance(wanted, (list, models.SparseVector)):
         return edge.Query.Nearest(_vector(wanted), using=using)
-    raise NotImplementedError(f"a query by {type(wanted).__name__}")
+    raise unknown(f"a query by {type(wanted).__name__}")
 
 
 def _expression(wanted: Any) -> edge.Expression:
@@ -143,7 +150,7 @@ def _expression(wanted: Any) -> edge.Expression:
         return edge.Expression.Variable(wanted)
     if isinstance(wanted, float):
         return edge.Expression.Constant(wanted)
-    raise NotImplementedError(f"an expression by {type(wanted).__name__}")
+    raise unknown(f"an expression by {type(wanted).__name__}")
 
 
 def scored(found: edge.ScoredPoint) -> models.ScoredPoint:
