@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import IO, cast
 from zlib import crc32
 
 import numpy as np
@@ -52,7 +53,8 @@ def main() -> None:
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        print(json.dumps(_run(arguments.child, arguments.real)))
+        for answer in _run(arguments.child, arguments.real):
+            print(json.dumps(answer), flush=True)
         return
     made_by = "the configured model" if arguments.real else "a stand-in for the model, which only hashes the texts"
     columns = ("Documents", "Chunks", "Before, MiB", "Own peak, MiB", "Mapped peak, MiB", "Seconds", "Chunks/s")
@@ -70,35 +72,42 @@ def _measure(chunks: int, real: bool) -> list[str]:
             with build_services(_settings(state)) as services:
                 services.documents.upsert(_documents(-(-chunks // (PARAGRAPHS_A_DOCUMENT // 2))))
             command = [sys.executable, "-m", "benchmarks.scale", "--child", folder, *(["--real"] if real else [])]
-            output = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=True).stdout
+            found, before, peaks = _watch(command)
         finally:
             MongoDaemon(state).stop()
-    found = json.loads(output.splitlines()[-1])
     rate = found["chunks"] / found["seconds"]
-    sizes = (f"{found[name]:.0f}" for name in ("before_mib", "own_mib", "mapped_mib"))
+    sizes = (f"{size:.0f}" for size in (before, *peaks))
     return [f"{found['documents']:,}", f"{found['chunks']:,}", *sizes, f"{found['seconds']:.1f}", f"{rate:.0f}"]
 
 
-def _run(state: Path, real: bool) -> dict[str, float]:
-    """One run of the pipeline in this process."""
+def _watch(command: list[str]) -> tuple[dict[str, float], float, list[float]]:
+    """What the child says of its run, its own memory before, and the peaks from then on.
+
+    It is watched from here, for while the engine merges segments, no thread of the child runs.
+    """
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) as child:
+        output = cast("IO[str]", child.stdout)
+        output.readline()
+        before = _memory(child.pid)[0]
+        with _sampled(child.pid) as peaks:
+            line = output.readline()
+    if child.returncode:
+        raise SystemExit("The run failed: see above.")
+    return json.loads(line), before, peaks
+
+
+def _run(state: Path, real: bool) -> Iterator[dict[str, float]]:
+    """One run of the pipeline in this process; the first of the two answers says that it is about to begin."""
     with build_services(_settings(state)) as services:
         configured = services.feature_makers
         makers = configured if real else FeatureMakers(HashEmbedder(), configured.sparse, configured.sizes)
         makers.spec()
         services.vectors.ping()
-        before = _memory()[0]
+        yield {}
         started = time.perf_counter()
-        with _sampled() as peaks:
-            report = sync_features(services.documents, services.vectors, makers, services.progress)
+        report = sync_features(services.documents, services.vectors, makers, services.progress)
         seconds = time.perf_counter() - started
-    return {
-        "documents": report.total.new,
-        "chunks": report.chunks_embedded,
-        "seconds": seconds,
-        "before_mib": before,
-        "own_mib": peaks[0],
-        "mapped_mib": peaks[1],
-    }
+    yield {"documents": report.total.new, "chunks": report.chunks_embedded, "seconds": seconds}
 
 
 class HashEmbedder:
@@ -153,13 +162,13 @@ def _settings(state: Path) -> Settings:
 
 
 @contextmanager
-def _sampled() -> Iterator[list[float]]:
+def _sampled(pid: int) -> Iterator[list[float]]:
     """The highest of what `_memory` says during the block."""
     peaks, done = [0.0, 0.0], Event()
 
     def sample() -> None:
         while not done.wait(SAMPLE_SECONDS):
-            peaks[:] = map(max, peaks, _memory())
+            peaks[:] = map(max, peaks, _memory(pid))
 
     sampler = Thread(target=sample)
     sampler.start()
@@ -170,9 +179,9 @@ def _sampled() -> Iterator[list[float]]:
         sampler.join()
 
 
-def _memory() -> tuple[float, float]:
-    """MiB that are this process's own, and MiB of mapped files. Where the system does not tell, all is its own."""
-    memory = psutil.Process().memory_info()
+def _memory(pid: int) -> tuple[float, float]:
+    """MiB that are the process's own, and MiB of mapped files. Where the system does not tell, all is its own."""
+    memory = psutil.Process(pid).memory_info()
     mapped = getattr(memory, "shared", 0)
     return (memory.rss - mapped) / 2**20, mapped / 2**20
 

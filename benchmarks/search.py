@@ -131,7 +131,8 @@ def _times(services: Services, store: QdrantVectorStore, questions: list[str]) -
     for question in questions:
         [vector], embedding = _timed(partial(makers.embedder.embed_queries, [question]))
         both = QueryVectors(dense=vector, sparse=makers.sparse.encode_query(question))
-        request = SearchRequest(queries=[both], limit=12, candidates=options.candidates)
+        chosen = options.model_dump(include={"candidates", "fusion", "rrf_k", "dense_weight", "bm25_weight"})
+        request = SearchRequest(queries=[both], limit=12, **chosen)
         [found], search = _timed(partial(store.search, request))
         retrieved, retrieval = _timed(partial(retriever.retrieve, Query.create(question), options))
         if not found or not retrieved.chunks:

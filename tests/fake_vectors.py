@@ -11,7 +11,7 @@ from llm_engineering.domain.documents import CleanedDocument, DataCategory
 from llm_engineering.domain.errors import DependencyUnavailableError, ModelMismatchError
 from llm_engineering.domain.features import FeatureState, IndexSpec, StoredChunk
 from llm_engineering.domain.queries import RetrievedChunk
-from llm_engineering.domain.retrieval import UNSEEN_COSINE, ChunkFilter, QueryVectors, SearchRequest
+from llm_engineering.domain.retrieval import ChunkFilter, QueryVectors, SearchRequest
 
 Ranking = list[tuple[UUID, float]]
 
@@ -111,6 +111,12 @@ class MemoryVectorStore:
         self._shared.indexes.clear()
         self._shared.indexes[spec] = kept
 
+    def cleaned_documents(
+        self, category: DataCategory, author_ids: Sequence[UUID] | None = None
+    ) -> Iterator[CleanedDocument]:
+        chosen = (d for d in self.documents.values() if author_ids is None or d.author_id in author_ids)
+        yield from sorted((d for d in chosen if d.category is category), key=lambda document: document.id)
+
     def feature_states(self, document_ids: Sequence[UUID] | None = None) -> dict[UUID, FeatureState]:
         return {id_: state for id_, state in self.states.items() if document_ids is None or id_ in document_ids}
 
@@ -195,19 +201,23 @@ class MemoryVectorStore:
         dense, sparse = query.dense, query.sparse
         if dense is not None:
             self._check_dimension(dense)
-        linear = request.fusion == "linear"
-        both = dense is not None and sparse is not None and (linear or 0 < request.dense_weight < 1)
+        by_score = request.fusion != "rrf"
+        both = dense is not None and sparse is not None and (by_score or 0 < request.dense_weight < 1)
         limit = request.candidates if both else request.limit
         branches: list[tuple[float, Ranking]] = []
-        if dense is not None and (sparse is None or linear or request.dense_weight > 0):
+        if dense is not None and (sparse is None or by_score or request.dense_weight > 0):
             found = self._ranking(lambda item: _cosine(dense, item.vector), request.filter)
             branches.append((request.dense_weight, found[:limit]))
-        if sparse is not None and (dense is None or linear or request.dense_weight < 1):
+        if sparse is not None and (dense is None or by_score or request.dense_weight < 1):
             weights = self._idf(sparse)
             found = self._ranking(lambda item: _dot(weights, item.sparse), request.filter)
             branches.append((1 - request.dense_weight, [(id_, score) for id_, score in found if score > 0][:limit]))
-        fused = _added(branches, request.bm25_weight) if both and linear else _fused(branches, request.rrf_k)
-        ranking = fused if both else branches[0][1]
+        ranking = branches[0][1]
+        if both and dense is not None and sparse is not None:
+            cosines = {id_: _cosine(dense, self.points[id_].vector) for _, found in branches for id_, _ in found}
+            by_words = dict(branches[1][1])
+            added = _added(cosines, by_words, len(sparse.indices), request)
+            ranking = added if by_score else _fused(branches, request.rrf_k)
         return [_retrieved(self.points[id_], score) for id_, score in ranking[: request.limit]]
 
     def _ranking(self, score: Callable[[EmbeddedChunk], float], condition: ChunkFilter) -> Ranking:
@@ -246,10 +256,10 @@ class MemoryVectorStore:
         self._shared.die_after -= 1
 
 
-def _added(branches: list[tuple[float, Ranking]], bm25_weight: float) -> Ranking:
-    """Cosine and weighted BM25 of what either branch found."""
-    cosines, points = (dict(found) for _, found in branches)
-    scores = {id_: cosines.get(id_, UNSEEN_COSINE) + bm25_weight * points.get(id_, 0.0) for id_ in cosines | points}
+def _added(cosines: dict[UUID, float], bm25: dict[UUID, float], terms: int, request: SearchRequest) -> Ranking:
+    """Cosine and weighted BM25 of what either branch found; adaptive: the square of BM25 a term."""
+    points = bm25 if request.fusion == "linear" else {id_: (score / terms) ** 2 for id_, score in bm25.items()}
+    scores = {id_: cosine + request.bm25_weight * points.get(id_, 0.0) for id_, cosine in cosines.items()}
     return sorted(scores.items(), key=lambda pair: pair[1], reverse=True)
 
 

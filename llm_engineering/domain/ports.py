@@ -40,6 +40,9 @@ class DocumentStore(Protocol):
     def by_ids(self, document_ids: Sequence[UUID]) -> list[RawDocument]:
         """Those of the documents that are there, as they are now, in no order."""
 
+    def rehash(self, document_ids: Sequence[UUID]) -> int:
+        """Hash the stored texts anew where they were edited by hand; returns how many were."""
+
     def site_noise(self) -> dict[str, list[str]]:
         """Lines that repeat from page to page, by site; what `save_site_noise` stored last."""
 
@@ -101,6 +104,11 @@ class VectorStore(Protocol):
 
     def activate(self, spec: IndexSpec) -> None:
         """Let searches see this index from now on. The one before stays until the next `prepare`."""
+
+    def cleaned_documents(
+        self, category: DataCategory, author_ids: Sequence[UUID] | None = None
+    ) -> Iterator[CleanedDocument]:
+        """The cleaned documents of a category, of these authors or of all, in the order of their ids."""
 
     def feature_states(self, document_ids: Sequence[UUID] | None = None) -> dict[UUID, FeatureState]:
         """By document; of those of the given ones that are there, or of all."""
@@ -240,8 +248,8 @@ class Twin(Protocol):
 class Advance(Protocol):
     """Moves one piece of work on."""
 
-    def __call__(self, amount: float, found: int = 0) -> None:
-        """`amount` more is done, and `found` more is to do than was known before."""
+    def __call__(self, amount: float, found: int = 0, note: str = "") -> None:
+        """`amount` more is done, `found` more is to do than was known before; `note` says how it stands otherwise."""
 
 
 class Progress(Protocol):

@@ -11,8 +11,7 @@ from llm_engineering.domain.chunks import SparseVector, Vector
 from llm_engineering.domain.documents import DataCategory
 from llm_engineering.domain.queries import RetrievedChunk
 
-# Nearly the cosine of the 50th of the chunks for a question, the last that a branch brings by default.
-UNSEEN_COSINE = 0.25
+Fusion = Literal["rrf", "linear", "adaptive"]
 
 
 class ChunkFilter(BaseModel):
@@ -52,8 +51,13 @@ class SearchRequest(BaseModel):
     1 / (rrf_k + rank / (2 * weight)) over the branches that found it, ranks counted from 1. A branch of weight 0 is not
     searched where there is the other one.
 
-    linear: by a sum of the scores (Bruch, Gai and Ingber, 2023): cosine + bm25_weight * BM25. A chunk that one branch
-    did not bring counts there with `UNSEEN_COSINE`, or with 0.
+    linear: by a sum of the scores (Bruch, Gai and Ingber, 2023): cosine + bm25_weight * BM25.
+
+    adaptive: the same with the square of BM25 a term of the question: cosine + bm25_weight * (BM25 / terms) ** 2. Where
+    a chunk has most of the terms, rare ones among them, the words decide; where the best have few, the meaning does.
+
+    Both take the cosine of every candidate, whichever branch brought it; a chunk that the sparse branch did not bring
+    has no points of BM25.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,10 +65,10 @@ class SearchRequest(BaseModel):
     queries: Sequence[QueryVectors]
     limit: int = Field(ge=1)
     candidates: int = Field(default=50, ge=1)
-    fusion: Literal["rrf", "linear"] = "rrf"
+    fusion: Fusion = "rrf"
     rrf_k: int = Field(default=60, ge=1)
     dense_weight: float = Field(default=0.5, ge=0, le=1, description="The sparse branch has the rest of 1.")
-    bm25_weight: float = Field(default=0.03, gt=0, description="Linear: what a point of BM25 is worth in cosine.")
+    bm25_weight: float = Field(default=0.05, gt=0, description="linear, adaptive: what a point is worth in cosine.")
     filter: ChunkFilter = ChunkFilter()
 
 
@@ -74,12 +78,14 @@ class RetrievalOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["dense", "sparse", "hybrid"] = "hybrid"
-    fusion: Literal["rrf", "linear"] = Field(default="rrf", description="By ranks, or by scores.")
+    fusion: Fusion = Field(
+        default="rrf", description="By ranks, by scores, or by scores with BM25 set to the question."
+    )
     dense_weight: float = Field(
         default=0.5, ge=0, le=1, description="rrf: the dense branch's; the sparse has the rest."
     )
     rrf_k: int = Field(default=60, ge=1, description="rrf: the larger, the less the first ranks stand out.")
-    bm25_weight: float = Field(default=0.03, gt=0, description="linear: what a point of BM25 is worth in cosine.")
+    bm25_weight: float = Field(default=0.05, gt=0, description="linear, adaptive: what a point is worth in cosine.")
     candidates: int = Field(default=50, ge=1, le=1000)
     self_query: Literal["off", "rules", "llm"] = "rules"
     expansion: Literal["off", "rules", "llm", "hyde"] = "off"
@@ -92,7 +98,9 @@ class RetrievalOptions(BaseModel):
     diversity: float = Field(
         default=0.0, ge=0, le=1, description="Weight of novelty in MMR (Carbonell and Goldstein, 1998); 0: off."
     )
-    stage_seconds: float = Field(default=5.0, gt=0, description="Longest a stage with a language model may take.")
+    stage_seconds: float = Field(
+        default=5.0, gt=0, description="Longest a stage with a language model or a reranker may take."
+    )
     context_tokens: int = Field(default=2048, ge=64, description="How much of the texts the language model is given.")
     neighbours: int = Field(default=1, ge=0, le=5, description="Chunks before and after a hit that may be added.")
 

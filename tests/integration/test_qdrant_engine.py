@@ -13,12 +13,13 @@ import numpy
 import pytest
 from qdrant_client import models
 
+from llm_engineering.domain.batching import batched
 from llm_engineering.domain.errors import DependencyUnavailableError, StoreLockedError
 from llm_engineering.domain.retrieval import QueryVectors, SearchRequest
 from llm_engineering.infrastructure.db.qdrant import QdrantVectorStore
 from llm_engineering.infrastructure.db.qdrant_indexes import CollectionLayout
 from llm_engineering.infrastructure.db.qdrant_protocol import EngineError
-from llm_engineering.infrastructure.local import edge_client
+from llm_engineering.infrastructure.local import edge_models, edge_shards
 from llm_engineering.infrastructure.local.edge_client import EdgeClient
 from llm_engineering.infrastructure.local.edge_models import condition
 from llm_engineering.infrastructure.local.qdrant_engine import embedded_holder, open_embedded, temporary_store
@@ -28,14 +29,17 @@ from tests.integration.qdrant_clients import SPEC
 
 ROOT = Path(__file__).resolve().parents[2]
 EAST = [1.0, 0.0, 0.0]
+WIDE = SPEC.model_copy(update={"dimension": 64})
 
 _WRITER = """
 import sys
 from pathlib import Path
+from llm_engineering.infrastructure.local import edge_models, edge_shards
 from llm_engineering.infrastructure.local.qdrant_engine import open_embedded
 from tests.fakes import cleaned, embedded
 from tests.integration.qdrant_clients import SPEC
 
+edge_shards.UNSEALED_VECTORS, edge_models.SEALED_VECTORS = int(sys.argv[2]), 1
 store = open_embedded(Path(sys.argv[1]))
 store.prepare(SPEC)
 for i in range(100_000):
@@ -45,22 +49,49 @@ for i in range(100_000):
     print(i, flush=True)
 """
 
+# Prints its own memory in MiB, without the pages of mapped files, after 2,000 chunks and after 6,000.
+_GROWER = """
+import sys
+from pathlib import Path
+import numpy
+import psutil
+from llm_engineering.domain.chunks import SparseVector
+from llm_engineering.infrastructure.local import edge_models, edge_shards
+from llm_engineering.infrastructure.local.qdrant_engine import open_embedded
+from tests.fakes import cleaned, embedded
+from tests.integration.qdrant_clients import SPEC
+
+edge_shards.UNSEALED_VECTORS, edge_models.SEALED_VECTORS, edge_models.SEGMENT_VECTORS = 1_000, 500, 1_000
+random = numpy.random.default_rng(0)
+store = open_embedded(Path(sys.argv[1]))
+store.prepare(SPEC)
+for start in range(0, 6_000, 500):
+    terms = [numpy.unique(random.integers(20_000, size=100)) for _ in range(500)]
+    sparse = [SparseVector(indices=found.tolist(), values=[1.0] * len(found)) for found in terms]
+    chunks = [embedded(cleaned("cat", f"d{start + i}"), random.random(3).tolist()) for i in range(500)]
+    store.upsert_chunks([item.model_copy(update={"sparse": sparse[i]}) for i, item in enumerate(chunks)])
+    if start + 500 in (2_000, 6_000):
+        used = psutil.Process().memory_info()
+        print((used.rss - used.shared) / 2**20, flush=True)
+"""
+
 
 def run_python(code: str, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def test_every_write_that_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
-    with run_python(_WRITER, str(tmp_path)) as process:
+@pytest.mark.parametrize("unsealed", [100_000, 25], ids=["in one segment", "while segments are sealed"])
+def test_every_write_that_was_acknowledged_survives_kill_9(memory_path: Path, unsealed: int) -> None:
+    with run_python(_WRITER, str(memory_path), str(unsealed)) as process:
         assert process.stdout
         for line in process.stdout:
-            if int(line) == 200:
+            if int(line) == 150:
                 process.kill()
                 break
         acknowledged = [int(line) for line in process.stdout]
-    last = acknowledged[-1] if acknowledged else 200
-    store = open_embedded(tmp_path)
+    last = acknowledged[-1] if acknowledged else 150
+    store = open_embedded(memory_path)
     ids = {i: embedded(cleaned("", f"d{i}"), []).chunk.id for i in range(last + 2)}
     there = {chunk.id for chunk in store.stored_chunks()}
     for i in range(last):  # the deletion after the last one may or may not have been done
@@ -195,22 +226,70 @@ def test_a_damaged_store_is_named_with_the_remedy(memory_path: Path) -> None:
     assert embedded_holder(memory_path) is None
 
 
-def test_graphs_are_built_only_where_there_are_many_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    count, dimension = 650, 4096  # 650 * 16 kB are just more than the engine's threshold of 10 MB
-    matrix = numpy.random.default_rng(0).standard_normal((count, dimension)).tolist()
-    items = [embedded(cleaned("cat", f"d{i}"), vector) for i, vector in enumerate(matrix)]
-    with temporary_store() as store:
-        store.prepare(SPEC.model_copy(update={"dimension": dimension}))
-        for start in range(0, count, 100):
-            store.upsert_chunks(items[start : start + 100])
-        store.flush()
-        # The engine counts the sparse vectors as indexed from the beginning.
-        assert store._client.get_collection("embedded_chunks").indexed_vectors_count == count
-        monkeypatch.setattr(edge_client, "UNINDEXED_VECTORS", count)
-        store.flush()
-        assert store._client.get_collection("embedded_chunks").indexed_vectors_count == 2 * count
-        [[found]] = store.search(SearchRequest(queries=[QueryVectors(dense=items[17].vector)], limit=1))
-        assert found.id == items[17].chunk.id
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge_shards, "UNSEALED_VECTORS", 200)
+    monkeypatch.setattr(edge_models, "SEALED_VECTORS", 50)
+    monkeypatch.setattr(edge_models, "SEGMENT_VECTORS", 300)
+
+
+def sealed(store: QdrantVectorStore) -> int:
+    """How many points are in segments that are files; the engine counts all sparse vectors as indexed."""
+    found = store._client.get_collection("embedded_chunks")
+    return (found.indexed_vectors_count or 0) - (found.points_count or 0)
+
+
+def test_what_is_written_is_sealed_bit_by_bit_and_can_be_found_changed_and_deleted(
+    memory_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch)
+    matrix = numpy.random.default_rng(0).standard_normal((1_050, 64))
+    items = [embedded(cleaned(f"cat word{i}", f"d{i}"), vector) for i, vector in enumerate(matrix.tolist())]
+    store = open_embedded(memory_path)
+    store.prepare(WIDE)
+    for batch in batched(items, 50):
+        store.upsert_chunks(batch)
+    assert sealed(store) == 1_000
+
+    changed = embedded(cleaned("dog", "d17"), (-matrix[17]).tolist())
+    store.upsert_chunks([changed])
+    store.delete_chunks([items[18].chunk.id])
+    matrix[17] *= -1
+    matrix[18] = 0
+    cosines = matrix @ matrix[0] / numpy.maximum(numpy.linalg.norm(matrix, axis=1), 1)
+    nearest = {items[place].chunk.id for place in numpy.argsort(-cosines)[:20]}
+    there = {item.chunk.id for item in items} - {items[18].chunk.id}
+    for _ in range(2):
+        [found] = store.search(SearchRequest(queries=[QueryVectors(dense=matrix[0].tolist())], limit=20))
+        assert {chunk.id for chunk in found} == nearest
+        assert {chunk.id for chunk in store.stored_chunks()} == there
+        assert [chunk.text for chunk in store.chunks([changed.chunk.id])] == ["dog"]
+        store.close()
+        store = open_embedded(memory_path)
+    store.close()
+
+
+def test_a_collection_stays_quantised_when_it_is_opened_again(
+    memory_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch)
+    items = [embedded(cleaned("cat", f"d{i}"), [1.0, float(i), *[0.5] * 62]) for i in range(400)]
+    store = open_embedded(memory_path, CollectionLayout(quantization="scalar"))
+    store.prepare(WIDE)
+    store.close()
+    store = open_embedded(memory_path)
+    store.upsert_chunks(items)
+    assert sealed(store) == 400
+    assert list((memory_path / "shards" / f"chunks-{WIDE.key}").rglob("quantized.data"))
+    store.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process's own memory")
+def test_the_memory_of_the_process_does_not_grow_with_the_chunks(memory_path: Path) -> None:
+    with run_python(_GROWER, str(memory_path)) as process:
+        assert process.stdout
+        before, after = (float(line) for line in process.stdout)
+    # Unsealed, 4,000 chunks take 13 MiB.
+    assert after - before < 6
 
 
 def test_a_temporary_store_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

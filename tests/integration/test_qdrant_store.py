@@ -174,20 +174,49 @@ def test_a_hybrid_search_is_the_weighted_reciprocal_ranks_of_both(
     assert [chunk.score for chunk in found] == sorted((chunk.score for chunk in found), reverse=True)
 
 
+@pytest.mark.parametrize(("fusion", "power"), [("linear", 1), ("adaptive", 2)])
 @pytest.mark.parametrize(("weight", "candidates"), [(0.03, 50), (0.5, 5), (2.0, 10)])
-def test_a_linear_fusion_is_the_cosine_and_the_weighted_bm25_of_both(
-    store: QdrantVectorStore, weight: float, candidates: int
+def test_a_fusion_of_scores_adds_weighted_bm25_to_the_cosine_of_every_candidate(
+    store: QdrantVectorStore, fusion: str, power: int, weight: float, candidates: int
 ) -> None:
     store.upsert_chunks(corpus())
     vector, text = unit(random.Random(5)), "cat elk bee"
-    [by_meaning] = store.search(dense(vector, limit=candidates))
+    [all_by_meaning] = store.search(dense(vector, limit=60))
     [by_words] = store.search(sparse(text, limit=candidates))
-    cosines, points = ({chunk.id: chunk.score for chunk in found} for found in (by_meaning, by_words))
-    expected = {id_: cosines.get(id_, 0.25) + weight * points.get(id_, 0.0) for id_ in cosines | points}
-    request = hybrid(vector, text, limit=100, fusion="linear", bm25_weight=weight, candidates=candidates)
+    cosines = {chunk.id: chunk.score for chunk in all_by_meaning}
+    points = {chunk.id: (chunk.score / (3 if power == 2 else 1)) ** power for chunk in by_words}  # of three terms
+    brought = {chunk.id for chunk in all_by_meaning[:candidates]} | points.keys()
+    expected = {id_: cosines[id_] + weight * points.get(id_, 0.0) for id_ in brought}
+    request = hybrid(vector, text, limit=100, fusion=fusion, bm25_weight=weight, candidates=candidates)
     [found] = store.search(request.model_copy(update={"dense_weight": 1.0}))  # which counts for ranks only
     assert {chunk.id: chunk.score for chunk in found} == pytest.approx(expected, rel=1e-4)
     assert [chunk.score for chunk in found] == sorted((chunk.score for chunk in found), reverse=True)
+
+
+def test_an_adaptive_fusion_trusts_words_as_far_as_the_question_is_covered(fresh: QdrantVectorStore) -> None:
+    texts = {"words": ("cat dog", NORTH), "meaning": ("bird", EAST), "other": ("fish", [0.0, 0.0, 1.0])}
+    fresh.upsert_chunks([embedded(cleaned(text, name), vector) for name, (text, vector) in texts.items()])
+    both, rare = [0.8, 0.0, 0.6], log(1 + 2.5 / 1.5)  # ln(1 + (N - n + 0.5) / (n + 0.5)) with N = 3 and n = 1
+    for question, of_words in {"cat dog": rare**2, "cat dog ant bee": (rare / 2) ** 2}.items():
+        [found] = fresh.search(hybrid(both, question, fusion="adaptive", bm25_weight=1.0))
+        scores = {"words": of_words, "meaning": 0.8, "other": 0.6}
+        assert {chunk.title: chunk.score for chunk in found} == pytest.approx(scores, rel=1e-4)
+    [first], [second] = (
+        fresh.search(hybrid(both, question, limit=1, fusion="adaptive", bm25_weight=1.0))[0]
+        for question in ("cat dog", "cat dog ant bee")
+    )
+    assert (first.title, second.title) == ("words", "meaning")
+
+
+@pytest.mark.parametrize("fusion", ["linear", "adaptive"])
+def test_a_fusion_of_scores_searches_what_is_filtered_and_by_meaning_where_there_is_no_term(
+    store: QdrantVectorStore, fusion: str
+) -> None:
+    store.upsert_chunks(corpus())
+    vector, wanted = unit(random.Random(5)), ChunkFilter(author_ids=(BABBAGE.id,))
+    [found] = store.search(hybrid(vector, "cat elk", limit=100, fusion=fusion, filter=wanted, candidates=5))
+    assert {chunk.author_full_name for chunk in found} == {BABBAGE.full_name}
+    assert store.search(hybrid(vector, "", fusion=fusion)) == store.search(dense(vector))
 
 
 def test_ties_come_in_the_same_order_every_time(fresh: QdrantVectorStore) -> None:
@@ -312,6 +341,8 @@ def test_the_fake_of_the_unit_tests_finds_the_same(fresh: QdrantVectorStore) -> 
             dense(vector, filter=wanted),
             sparse("cat bee", filter=wanted),
             hybrid(vector, "cat bee", dense_weight=0.63, candidates=8, limit=12, filter=wanted),
+            hybrid(vector, "cat bee", fusion="linear", candidates=8, limit=12, filter=wanted),
+            hybrid(vector, "cat bee", fusion="adaptive", candidates=8, limit=12, filter=wanted),
         ):
             [found], [expected] = fresh.search(request), fake.search(request)
             assert [chunk.score for chunk in found] == pytest.approx([chunk.score for chunk in expected], abs=1e-5)
@@ -405,6 +436,29 @@ def test_all_points_of_an_author_are_forgotten_whatever_the_counts_say(store: Qd
     )
 
 
+def test_cleaned_documents_come_back_whole_by_category_and_author_in_the_order_of_their_ids(
+    store: QdrantVectorStore,
+) -> None:
+    when = datetime(2024, 5, 1, tzinfo=UTC)
+    articles = [cleaned(f"Text {i}", f"a{i}", published_at=when) for i in range(150)]
+    his = cleaned("his", "his", author=BABBAGE, language=None)
+    post = cleaned("post", "post", POSTS)
+    everything = [*articles, his, post]
+    store.upsert_documents([(d, STATE.model_copy(update={"category": d.category})) for d in everything])
+    in_order = sorted([*articles, his], key=lambda document: document.id.int)
+    assert list(store.cleaned_documents(ARTICLES)) == in_order
+    assert list(store.cleaned_documents(ARTICLES, [BABBAGE.id])) == [his]
+    assert list(store.cleaned_documents(ARTICLES, [BABBAGE.id, ADA.id])) == in_order
+    assert list(store.cleaned_documents(POSTS)) == [post]
+    assert list(store.cleaned_documents(POSTS, [BABBAGE.id])) == []
+    assert list(store.cleaned_documents(ARTICLES, [])) == []
+    assert list(store.cleaned_documents(DataCategory.REPOSITORIES)) == []
+
+
+def test_a_store_that_was_never_filled_has_no_cleaned_documents(client: Recorded) -> None:
+    assert list(QdrantVectorStore(client, "here", CollectionLayout()).cleaned_documents(ARTICLES)) == []
+
+
 def test_documents_are_forgotten_by_their_ids_in_more_than_a_batch(store: QdrantVectorStore) -> None:
     kept, gone = cleaned("kept", "kept"), cleaned("gone", "gone")
     store.upsert_chunks([embedded(kept, EAST), embedded(gone, EAST), embedded(gone, NORTH, index=7)])
@@ -434,7 +488,7 @@ def test_a_collection_is_laid_out_as_configured(client: Recorded) -> None:
     assert (terms.modifier, terms.index.on_disk) == (models.Modifier.IDF, True)
     assert chunks["quantization_config"].scalar.type is models.ScalarType.INT8
     assert (documents["vectors_config"], documents["quantization_config"]) == ({}, None)
-    assert client.names().count("create_payload_index") == 7
+    assert client.names().count("create_payload_index") == 8
 
 
 @pytest.mark.parametrize("layout", [CollectionLayout(on_disk=True), CollectionLayout(quantization="scalar"), BINARY])

@@ -73,6 +73,11 @@ def test_what_has_no_effect_makes_no_configuration_of_its_own() -> None:
         "default", "mode dense", "dense_weight 0.2, rrf_k 10", "dense_weight 0.4, rrf_k 10"
     ]  # fmt: skip
     assert names({"rerank_candidates": [10, 30], "variants": [2]}) == ["default"]
+    of_scores: dict[str, list[Any]] = {"fusion": ["rrf", "linear", "adaptive"], "dense_weight": [0.4]}
+    assert names(of_scores | {"bm25_weight": [0.1, 0.2]}) == [
+        "default", "dense_weight 0.4", "fusion linear, bm25_weight 0.1", "fusion linear, bm25_weight 0.2",
+        "fusion adaptive, bm25_weight 0.1", "fusion adaptive, bm25_weight 0.2",
+    ]  # fmt: skip
 
 
 def test_chunk_sizes_are_those_that_differ() -> None:

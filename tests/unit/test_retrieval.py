@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from llm_engineering.application.rag import reranking
 from llm_engineering.application.rag.known_authors import MAX_AGE_SECONDS, RETRY_SECONDS, KnownAuthors
 from llm_engineering.application.rag.relaxing import relaxed
 from llm_engineering.application.rag.retrieval import Retriever
 from llm_engineering.application.rag.self_query import AskedFor
+from llm_engineering.application.rag.stages import run_side_by_side
 from llm_engineering.domain.documents import Author, DataCategory
 from llm_engineering.domain.errors import (
     DependencyUnavailableError,
@@ -188,10 +190,23 @@ def test_only_the_branches_that_count_are_searched_and_embedded(
 
 
 def test_options_reach_the_search(store: WatchedStore) -> None:
-    options = PLAIN.model_copy(update={"candidates": 70, "rrf_k": 7, "dense_weight": 0.3})
-    retriever(store).retrieve(ask(limit=2), options)
+    chosen = {"candidates": 70, "fusion": "linear", "rrf_k": 7, "dense_weight": 0.3, "bm25_weight": 0.4}
+    retriever(store).retrieve(ask(limit=2), PLAIN.model_copy(update=chosen))
     [request] = store.requests
-    assert (request.candidates, request.rrf_k, request.dense_weight, request.limit) == (70, 7, 0.3, 8)
+    assert {name: getattr(request, name) for name in chosen} == chosen
+    assert request.limit == 8
+
+
+@pytest.mark.parametrize("fusion", ["linear", "adaptive"])
+@pytest.mark.parametrize("weight_of_ranks", [0.0, 1.0])
+def test_a_fusion_of_scores_searches_both_branches_whatever_the_weight_of_ranks(
+    store: WatchedStore, fusion: str, weight_of_ranks: float
+) -> None:
+    options = PLAIN.model_copy(update={"fusion": fusion, "dense_weight": weight_of_ranks})
+    notes = retriever(store).retrieve(ask(), options).notes
+    [wording] = store.requests[0].queries
+    assert None not in (wording.dense, wording.sparse)
+    assert notes.scored_by == "cosine and BM25"
 
 
 def test_a_question_without_terms_finds_nothing_by_words(store: WatchedStore) -> None:
@@ -505,6 +520,59 @@ def test_only_so_many_candidates_are_reranked(store: WatchedStore) -> None:
     options = PLAIN.model_copy(update={"rerank": "trained", "rerank_candidates": 2})
     retriever(store, rerankers={"trained": reranker}).retrieve(ask(limit=1), options)
     assert len(reranker.read) == 2
+
+
+class SlowReranker(LengthReranker):
+    """Waits for an event before it scores; `begun` counts the questions that it was given."""
+
+    def __init__(self, event: threading.Event) -> None:
+        super().__init__()
+        self.begun = 0
+        self._event = event
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        self.begun += 1
+        self._event.wait(60)
+        return super().score(question, passages)
+
+
+def test_a_reranker_that_hangs_is_not_waited_for_beyond_the_limit_and_not_asked_by_others_meanwhile(
+    store: WatchedStore, release: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reranking, "FIRST_USE_SECONDS", LIMIT)
+    slow = SlowReranker(release)
+    retrieving = retriever(store, rerankers={"trained": slow})
+    options = PLAIN.model_copy(update={"rerank": "trained", "stage_seconds": LIMIT})
+    without = retriever(store).retrieve(ask(), PLAIN)
+    found = retrieving.retrieve(ask(), options)
+    assert found.notes.warnings == ("Reranking failed, went on without it: not ready after 0.2 s",)
+    assert found.chunks == without.chunks
+    assert found.notes.scored_by == without.notes.scored_by
+    [warning] = retrieving.retrieve(ask(), options).notes.warnings
+    assert warning.startswith("Reranking failed, went on without it: ")
+    assert slow.begun == 1
+    release.set()
+    for _ in range(100):
+        notes = retrieving.retrieve(ask(), options).notes
+        if not notes.warnings:
+            break
+    assert notes.scored_by == "reranker"
+
+
+def test_only_the_first_use_of_a_reranker_which_loads_it_has_more_time(
+    store: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float] = []
+
+    def recorded(stages: Any, limit_seconds: float) -> Any:
+        limits.append(limit_seconds)
+        return run_side_by_side(stages, limit_seconds)
+
+    monkeypatch.setattr(reranking, "run_side_by_side", recorded)
+    retrieving = retriever(store, rerankers={"trained": LengthReranker(), "cross-encoder": LengthReranker()})
+    for name in ("trained", "trained", "cross-encoder", "trained"):
+        retrieving.retrieve(ask(), PLAIN.model_copy(update={"rerank": name, "stage_seconds": 7.0}))
+    assert limits == [30.0, 7.0, 30.0, 7.0]
 
 
 @pytest.mark.parametrize("rerankers", [{}, {"trained": BrokenReranker()}])

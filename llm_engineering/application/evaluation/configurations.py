@@ -22,7 +22,7 @@ _IDLE: dict[str, Callable[[RetrievalOptions], bool]] = {
     "dense_weight": lambda options: options.mode != "hybrid" or options.fusion != "rrf",
     # It also merges several wordings, in every mode.
     "rrf_k": lambda options: options.expansion == "off" and (options.mode != "hybrid" or options.fusion != "rrf"),
-    "bm25_weight": lambda options: options.mode != "hybrid" or options.fusion != "linear",
+    "bm25_weight": lambda options: options.mode != "hybrid" or options.fusion == "rrf",
     "chunks_per_document": lambda options: options.diversity > 0,
     "variants": lambda options: options.expansion in ("off", "hyde"),
     "rerank_candidates": lambda options: options.rerank == "off",

@@ -33,6 +33,8 @@ from llm_engineering.infrastructure.db.qdrant_points import (
 from llm_engineering.infrastructure.db.qdrant_protocol import PointsClient
 
 TIMEOUT_SECONDS = 30
+# Whole texts: a page of them must fit the memory, and an answer of a server in its time.
+_DOCUMENTS_PAGE = 64
 
 
 class QdrantVectorStore:
@@ -97,6 +99,15 @@ class QdrantVectorStore:
             self._indexes.serve(spec)
             self._points.follow(spec)
             self._indexes.delete_earlier()
+
+    def cleaned_documents(
+        self, category: DataCategory, author_ids: Sequence[UUID] | None = None
+    ) -> Iterator[CleanedDocument]:
+        """The cleaned documents of a category, page by page; Qdrant gives points in the order of their ids."""
+        authors = [matches("author_id", author_ids)] if author_ids is not None else []
+        chosen = models.Filter(must=[matches("category", [category.value]), *authors])
+        for record in self._points.scroll(DOCUMENTS, list(CleanedDocument.model_fields), chosen, _DOCUMENTS_PAGE):
+            yield CleanedDocument.model_validate({**(record.payload or {}), "id": record.id})
 
     def feature_states(self, document_ids: Sequence[UUID] | None = None) -> dict[UUID, FeatureState]:
         """How far the features of stored documents are, by their ids: of all, or of those that are asked for."""

@@ -102,13 +102,15 @@ class IndexPoints:
             found += self.read(alias, ask, [])
         return found
 
-    def scroll(self, alias: str, payload: list[str]) -> Iterator[models.Record]:
-        """All points, page by page, with these fields of them."""
+    def scroll(
+        self, alias: str, payload: list[str], chosen: models.Filter | None = None, page: int = BATCH
+    ) -> Iterator[models.Record]:
+        """The points that meet the filter, or all, page by page, with these fields of them."""
         offset: Any = None
         nothing: tuple[list[models.Record], Any] = ([], None)
+        what: dict[str, Any] = {"scroll_filter": chosen, "limit": page, "with_payload": payload, "with_vectors": False}
         while True:
-            ask = partial(self._client.scroll, limit=BATCH, offset=offset, with_payload=payload, with_vectors=False)
-            records, offset = self.read(alias, ask, nothing)
+            records, offset = self.read(alias, partial(self._client.scroll, offset=offset, **what), nothing)
             yield from records
             if offset is None:
                 return

@@ -32,7 +32,7 @@ _KEYWORD, _DATETIME = models.PayloadSchemaType.KEYWORD, models.PayloadSchemaType
 _FIELDS = {
     CHUNKS: dict.fromkeys(("author_id", "document_id", "category", "platform", "language"), _KEYWORD)
     | {"published_at": _DATETIME},
-    DOCUMENTS: {"author_id": _KEYWORD},
+    DOCUMENTS: {"author_id": _KEYWORD, "category": _KEYWORD},
 }
 
 

@@ -10,7 +10,7 @@ from llm_engineering.domain.chunks import EmbeddedChunk, SparseVector
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.features import FeatureState
 from llm_engineering.domain.queries import RetrievedChunk
-from llm_engineering.domain.retrieval import UNSEEN_COSINE, ChunkFilter, QueryVectors, SearchRequest
+from llm_engineering.domain.retrieval import ChunkFilter, QueryVectors, SearchRequest
 
 DENSE, SPARSE = "dense", "bm25"
 
@@ -67,28 +67,30 @@ def query(vectors: QueryVectors, request: SearchRequest) -> models.QueryRequest 
 
     Both branches are fused by the engine.
     """
-    chosen = condition(request.filter)
-    weights = {DENSE: request.dense_weight, SPARSE: 1 - request.dense_weight}
-    if request.fusion == "linear":
-        weights = {DENSE: 1.0, SPARSE: request.bm25_weight}
+    by_rank = request.fusion == "rrf"
+    weights = {DENSE: request.dense_weight, SPARSE: 1 - request.dense_weight} if by_rank else {DENSE: 1.0, SPARSE: 1.0}
     branches: dict[str, Any] = {}
     if vectors.dense is not None and (vectors.sparse is None or weights[DENSE]):
         branches[DENSE] = vectors.dense
     if vectors.sparse is not None and (vectors.dense is None or weights[SPARSE]):
         branches[SPARSE] = _sparse(vectors.sparse)
-    fused = len(branches) > 1
+    has_ranks = by_rank and len(branches) > 1
     if vectors.sparse is not None and not vectors.sparse.indices:
         branches.pop(SPARSE, None)
     if not branches:
         return None
-    if not fused:
+    chosen = condition(request.filter)
+    if len(branches) == 1 and not has_ranks:
         [(using, vector)] = branches.items()
         return models.QueryRequest(query=vector, using=using, filter=chosen, limit=request.limit, with_payload=True)
     prefetch = [
         models.Prefetch(query=vector, using=using, filter=chosen, limit=request.candidates)
         for using, vector in branches.items()
     ]
-    fusion = _linear(branches, weights) if request.fusion == "linear" else _rrf(request.rrf_k, branches, weights)
+    if by_rank:
+        fusion: models.Query = _rrf(request.rrf_k, branches, weights)
+    else:
+        prefetch, fusion = _with_all_cosines(prefetch), _sum_of_scores(len(branches[SPARSE].indices), request)
     return models.QueryRequest(prefetch=prefetch, query=fusion, limit=request.limit, with_payload=True)
 
 
@@ -97,14 +99,22 @@ def _rrf(k: int, branches: Iterable[str], weights: dict[str, float]) -> models.R
     return models.RrfQuery(rrf=models.Rrf(k=k + 1, weights=[2 * weights[using] for using in branches]))
 
 
-def _linear(branches: Iterable[str], weights: dict[str, float]) -> models.FormulaQuery:
-    """The cosine and the weighted BM25 of what either branch brought; `$score[N]` is the score in branch N."""
-    unseen = {DENSE: UNSEEN_COSINE, SPARSE: 0.0}
-    terms: list[Any] = [
-        models.MultExpression(mult=[weights[using], f"$score[{number}]"]) for number, using in enumerate(branches)
-    ]
-    defaults = {f"$score[{number}]": unseen[using] for number, using in enumerate(branches)}
-    return models.FormulaQuery(formula=models.SumExpression(sum=terms), defaults=defaults)
+def _with_all_cosines(prefetch: Sequence[models.Prefetch]) -> list[models.Prefetch]:
+    """First what either branch brings, scored by cosine, then the sparse branch."""
+    by_meaning, by_words = prefetch
+    limit = 2 * (by_meaning.limit or 0)
+    everything = models.Prefetch(prefetch=list(prefetch), query=by_meaning.query, using=DENSE, limit=limit)
+    return [everything, by_words]
+
+
+def _sum_of_scores(terms: int, request: SearchRequest) -> models.FormulaQuery:
+    """`$score[N]` is the score in prefetch N: the cosine of every candidate, and BM25 where there is any."""
+    cosine, bm25 = "$score[0]", "$score[1]"
+    product: list[Any] = [request.bm25_weight, bm25]
+    if request.fusion == "adaptive":
+        product = [request.bm25_weight / terms**2, bm25, bm25]
+    formula = models.SumExpression(sum=[cosine, models.MultExpression(mult=product)])
+    return models.FormulaQuery(formula=formula, defaults={cosine: 0.0, bm25: 0.0})
 
 
 def _sparse(vector: SparseVector) -> models.SparseVector:

@@ -66,6 +66,7 @@ class PointsClient(Protocol):
     def scroll(
         self,
         collection_name: str,
+        scroll_filter: models.Filter | None = None,
         *,
         limit: int = 10,
         offset: Any = None,

@@ -43,8 +43,8 @@ class Description:
         sparse = {name: params.model_dump(mode="json", exclude_none=True) for name, params in self.sparse.items()}
         write_json(path, {"vectors": vectors, "sparse": sparse, "metadata": self.metadata})
 
-    def unindexed(self, info: "edge.ShardInfo") -> int:
-        """How many dense vectors have no graph; of the sparse ones the engine says that all are indexed."""
+    def unsealed(self, info: "edge.ShardInfo") -> int:
+        """How many dense vectors are in no sealed segment; of the sparse ones the engine says that all are indexed."""
         of_all = info.points_count * (len(self.vectors) + len(self.sparse))
         return max(0, of_all - info.indexed_vectors_count)
 
@@ -65,7 +65,7 @@ class Description:
             },
             config=models.CollectionConfig(
                 params=models.CollectionParams(vectors=self.vectors, sparse_vectors=self.sparse),
-                hnsw_config=models.HnswConfig(m=16, ef_construct=100, full_scan_threshold=10_000),
+                hnsw_config=models.HnswConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
                 optimizer_config=models.OptimizersConfig(
                     deleted_threshold=0.2,
                     vacuum_min_vector_number=1000,

@@ -16,9 +16,19 @@ from llm_engineering.infrastructure.db.qdrant_protocol import EngineError
 # A shard needs a vector configuration even when no point has a vector; an unused sparse one costs the least.
 NO_VECTOR = "none"
 
-_SCHEMAS = {
-    models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
-    models.PayloadSchemaType.DATETIME: edge.PayloadSchemaType.Datetime,
+# A segment that is merged has at most so many vectors: merging takes 2 to 3 kB a vector, as long as it lasts.
+SEGMENT_VECTORS = 10_000
+# A smaller segment is not sealed.
+SEALED_VECTORS = 1_000
+# In segments this small a graph saves a search at most a third of its time, and building the graphs of 100,000 vectors
+# takes more than a minute, in which the process stands still.
+_NO_GRAPH = edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000)
+
+# Cached: in files that are mapped, and read ahead. The default would keep the indexes in the process.
+_IndexParams = edge.KeywordIndexParams | edge.DatetimeIndexParams
+_SCHEMAS: dict[models.PayloadSchemaType, _IndexParams] = {
+    models.PayloadSchemaType.KEYWORD: edge.KeywordIndexParams(memory=edge.Memory.Cached),
+    models.PayloadSchemaType.DATETIME: edge.DatetimeIndexParams(memory=edge.Memory.Cached),
 }
 
 
@@ -32,13 +42,22 @@ def shard_config(
     sparse: dict[str, models.SparseVectorParams],
     quantization: models.ScalarQuantization | models.BinaryQuantization | None,
 ) -> edge.EdgeConfig:
-    """How a shard is laid out."""
+    """How a shard is laid out. All vectors are compared: there is no graph."""
     return edge.EdgeConfig(
         vectors={name: _dense_params(params) for name, params in vectors.items()} or None,
         sparse_vectors={name: _sparse_params(params) for name, params in sparse.items()}
         or ({} if vectors else {NO_VECTOR: edge.EdgeSparseVectorParams()}),
         quantization_config=_quantization(quantization),
+        hnsw_config=_NO_GRAPH,
+        optimizers=_optimizers(max((params.size for params in vectors.values()), default=1)),
+        id_tracker_memory=edge.Memory.Cached,
     )
+
+
+def _optimizers(dimension: int) -> edge.EdgeOptimizersConfig:
+    """The engine counts in KB of float32 vectors."""
+    sealed, largest = (max(1, count * dimension * 4 // 1024) for count in (SEALED_VECTORS, SEGMENT_VECTORS))
+    return edge.EdgeOptimizersConfig(indexing_threshold=sealed, max_segment_size=largest)
 
 
 def _dense_params(params: models.VectorParams) -> edge.EdgeVectorParams:
@@ -50,7 +69,7 @@ def _dense_params(params: models.VectorParams) -> edge.EdgeVectorParams:
 
 def _sparse_params(params: models.SparseVectorParams) -> edge.EdgeSparseVectorParams:
     modifier = edge.Modifier.Idf if params.modifier is models.Modifier.IDF else None
-    memory = edge.Memory.Cold if params.index and params.index.on_disk else None
+    memory = edge.Memory.Cold if params.index and params.index.on_disk else edge.Memory.Cached
     return edge.EdgeSparseVectorParams(modifier=modifier, memory=memory)
 
 
@@ -65,7 +84,7 @@ def _quantization(
     return None
 
 
-def schema(wanted: models.PayloadSchemaType) -> edge.PayloadSchemaType:
+def schema(wanted: models.PayloadSchemaType) -> _IndexParams:
     """The type of a payload index."""
     return _SCHEMAS[wanted]
 
@@ -116,18 +135,27 @@ def _time(moment: date | None) -> str | None:
 
 
 def query_request(wanted: models.QueryRequest) -> edge.QueryRequest:
-    """A query of one vector, or of prefetched candidates that are fused by reciprocal rank."""
-    prefetches = wanted.prefetch if isinstance(wanted.prefetch, list) else []
+    """A query of one vector, or of prefetched candidates that are fused."""
     return edge.QueryRequest(
         wanted.limit or 10,
         query=_query(wanted.query, wanted.using),
-        prefetches=[
-            edge.Prefetch(item.limit or 10, query=_query(item.query, item.using), filter=condition(item.filter))
-            for item in prefetches
-        ],
+        prefetches=_prefetches(wanted.prefetch),
         filter=condition(wanted.filter),
         with_payload=bool(wanted.with_payload),
     )
+
+
+def _prefetches(wanted: Any) -> list[edge.Prefetch]:
+    """Candidates; those of a prefetch that has its own are scored anew by its query."""
+    return [
+        edge.Prefetch(
+            item.limit or 10,
+            query=_query(item.query, item.using),
+            prefetches=_prefetches(item.prefetch),
+            filter=condition(item.filter),
+        )
+        for item in (wanted if isinstance(wanted, list) else [])
+    ]
 
 
 def _query(wanted: Any, using: str | None) -> Any:

@@ -1,8 +1,6 @@
 """The embedding model, by sentence-transformers (Reimers and Gurevych, 2019)."""
 
-import ctypes
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import DependencyUnavailableError
+from llm_engineering.infrastructure.heap import return_free_memory
 from llm_engineering.infrastructure.models.model_folder import ModelFolder, find_model
 from llm_engineering.infrastructure.models.prefixes import Prefixes, prefixes_of
 
@@ -129,7 +128,7 @@ class SentenceTransformerEmbedder:
             )
             self._batches += 1
             if self._batches % TRIM_EVERY_BATCHES == 0:
-                _return_free_memory()
+                return_free_memory()
         return [vector.tolist() for vector in vectors]
 
     @property
@@ -154,10 +153,3 @@ class SentenceTransformerEmbedder:
                 f"The embedding model {self._model_id} cannot be loaded from {folder} on {self._device}: "
                 f"{type(error).__name__}. Check TEXT_EMBEDDING_MODEL_ID and RAG_MODEL_DEVICE."
             ) from error
-
-
-def _return_free_memory() -> None:
-    """Have glibc give the holes in its heap back to the system; other C libraries have no such call."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim:
-        trim(0)
