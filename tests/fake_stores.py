@@ -52,6 +52,11 @@ class MemoryDocumentStore:
     def by_ids(self, document_ids: Sequence[UUID]) -> list[RawDocument]:
         return [self.documents[id_] for id_ in document_ids if id_ in self.documents]
 
+    def rehash(self, document_ids: Sequence[UUID]) -> int:
+        edited = [d for d in self.by_ids(document_ids) if d.content_hash != d.actual_hash()]
+        self.documents |= {d.id: d.model_copy(update={"content_hash": d.actual_hash()}) for d in edited}
+        return len(edited)
+
     def site_noise(self) -> dict[str, list[str]]:
         return dict(self.noise)
 

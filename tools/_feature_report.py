@@ -11,6 +11,7 @@ _MEANINGS = {
     "vanished": "features of documents that are no more",
     "incomplete": "documents that lack some of their chunks",
     "orphaned": "chunks that belong to no document",
+    "edited": "texts edited in MongoDB, whose hash is another text's",
 }
 
 
@@ -47,9 +48,11 @@ def repair_line(report: VerificationReport) -> str:
     if report.repaired is None or report.is_consistent:
         return "Nothing to repair."
     total = report.repaired.total
+    edited = f"{report.rehashed} edited texts hashed anew, " if report.rehashed else ""
     return (
         f"Repaired: {total.new + total.changed} documents done anew ({total.chunks_embedded} chunks), "
-        f"{total.removed} removed, {report.chunks_deleted} orphaned chunks deleted, {total.failed} failed."
+        f"{total.removed} removed, {report.chunks_deleted} orphaned chunks deleted, "
+        f"{edited}{total.failed} failed."
     )
 
 

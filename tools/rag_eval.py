@@ -115,7 +115,7 @@ def _show(report: "EvaluationReport", folder: Path) -> None:
     (folder / f"{name}.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
     console: Console = console_for_tables()
     console.print(evaluation_table(report))
-    for warning in sorted({warning for result in report.results for warning in result.warnings}):
+    for warning in report.warnings:
         console.print(f"Warning: {warning}", style="yellow", markup=False, soft_wrap=True)
     console.print(f"Picture, page and figures: {folder / name}.png, .html, .json", markup=False, soft_wrap=True)
 

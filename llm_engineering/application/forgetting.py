@@ -5,12 +5,14 @@ so that after a kill in between the same command finds the rest.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from llm_engineering.application.preprocessing.site_noise import noise_of, site_of
+from llm_engineering.application.rag.names import KnownNames
 from llm_engineering.domain.documents import Author, DataCategory, document_id, encodable
 from llm_engineering.domain.errors import InvalidInputError, UnknownAuthorError
 from llm_engineering.domain.links import without_credentials
@@ -42,7 +44,7 @@ def forget(what: str, documents: DocumentStore, vectors: VectorStore, local_root
     for author_id in [] if removed else _ids_of_name(what, known):
         removed += _forget_author(author_id, documents, vectors)
     if not removed:
-        raise _nothing_stored(what, sorted(known.values()))
+        raise _nothing_stored(what, documents.authors())
     _keep_lines_of_others(noise, documents)
     return ForgetReport(what=without_credentials(what), removed=dict(sorted(removed.items())))
 
@@ -96,8 +98,8 @@ def _spellings(what: str, local_root: Path | None) -> dict[str, None]:
     return {what: None, (local_root / path).resolve().as_uri(): None}
 
 
-def _nothing_stored(what: str, names: list[str]) -> InvalidInputError:
-    known = f"Known authors: {', '.join(names) or 'nobody yet'}."
+def _nothing_stored(what: str, authors: Iterable[Author]) -> InvalidInputError:
+    known = f"Known authors: {KnownNames(authors).likest(without_credentials(what))}."
     if "://" in what:
         return InvalidInputError(f"Nothing is stored of the link {without_credentials(what)!r}. {known}")
     return UnknownAuthorError(f"Nothing is stored of {what!r}, neither as an author nor as a link. {known}")

@@ -13,6 +13,20 @@ def check_models(active: IndexSpec | None, embedder: Embedder, sparse: SparseEnc
     Raises:
         ModelMismatchError: model, weights, precision or sparse encoder differ; the message has the remedy.
     """
+    check_names(active, embedder, sparse)
+    if active and active.revision != embedder.revision:
+        raise ModelMismatchError(
+            f"The index was made by {active.describe()}; the model at hand has other weights, of revision "
+            f"{embedder.revision[:12]}. Make the features anew: {REINDEX_COMMAND}"
+        )
+
+
+def check_names(active: IndexSpec | None, embedder: Embedder, sparse: SparseEncoder) -> None:
+    """Compare all but the weights, which may have to be downloaded for that.
+
+    Raises:
+        ModelMismatchError: model, precision or sparse encoder differ; the message has the remedy.
+    """
     if active is None:
         return
     expected = (embedder.model_id, embedder.precision, sparse.name)
@@ -21,9 +35,4 @@ def check_models(active: IndexSpec | None, embedder: Embedder, sparse: SparseEnc
             f"The index was made by {active.describe()} with {active.sparse_encoder}; configured are "
             f"{expected[0]} ({expected[1]}) with {expected[2]}. Switch to them by {REINDEX_COMMAND}, or "
             "set TEXT_EMBEDDING_MODEL_ID, EMBEDDING_PRECISION and SPARSE_LANGUAGE back."
-        )
-    if active.revision != embedder.revision:
-        raise ModelMismatchError(
-            f"The index was made by {active.describe()}; the model at hand has other weights, of revision "
-            f"{embedder.revision[:12]}. Make the features anew: {REINDEX_COMMAND}"
         )

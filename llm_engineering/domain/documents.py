@@ -143,6 +143,10 @@ class RawDocument(BaseModel):
             fingerprint=fingerprint(content, title, subtitle or ""),
         )
 
+    def actual_hash(self) -> str:
+        """The hash of the text as it is; another than `content_hash` where somebody edited what is stored."""
+        return text_hash(self.category, self.title, self.subtitle or "", self.content)
+
 
 class CleanedDocument(BaseModel):
     """A document's main text without the page's noise."""

@@ -45,6 +45,7 @@ class QuestionSet(BaseModel):
     name: str
     questions: tuple[Question, ...]
     made_by: str = Field(default="by hand", description="A person, a model, or a public benchmark.")
+    warnings: tuple[str, ...] = Field(default=(), description="What in it cannot be scored as it stands.")
 
 
 class Latency(BaseModel):
@@ -122,6 +123,12 @@ class EvaluationReport(BaseModel):
     results: Sequence[ConfigurationResult]
     seconds: float
     questions: dict[str, str] = Field(default_factory=dict, description="The questions' words by id.")
+    set_warnings: tuple[str, ...] = Field(default=(), description="Those of the question set.")
+
+    @property
+    def warnings(self) -> list[str]:
+        """Those of the question set, then what stages said, each once."""
+        return [*self.set_warnings, *sorted({warning for result in self.results for warning in result.warnings})]
 
     @property
     def best(self) -> ConfigurationResult:

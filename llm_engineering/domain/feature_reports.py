@@ -126,10 +126,14 @@ class VerificationReport(BaseModel):
         default_factory=Differences, description="Documents that lack some of their chunks."
     )
     orphaned: Differences = Field(default_factory=Differences, description="Chunks that belong to no document.")
+    edited: Differences = Field(
+        default_factory=Differences, description="Texts edited in the document store, whose hash is another text's."
+    )
     repaired: FeatureReport | None = Field(
         default=None, description="What a repair did; None where none was asked for."
     )
     chunks_deleted: int = Field(default=0, description="Orphaned chunks that a repair deleted.")
+    rehashed: int = Field(default=0, description="Edited texts that a repair hashed anew.")
 
     @property
     def differences(self) -> dict[str, Differences]:
@@ -140,6 +144,7 @@ class VerificationReport(BaseModel):
             "vanished": self.vanished,
             "incomplete": self.incomplete,
             "orphaned": self.orphaned,
+            "edited": self.edited,
         }
 
     @property
@@ -153,6 +158,8 @@ class VerificationReport(BaseModel):
             raise InconsistentStoresError(self.index_problem)
         if not self.is_consistent:
             found = ", ".join(f"{kind.count} {name}" for name, kind in self.differences.items() if kind.count)
+            # The pipeline makes an edited text's features anew, but leaves its hash.
+            also = "" if self.edited.count else ", or run the feature pipeline"
             raise InconsistentStoresError(
-                f"The stores differ: {found}. Mend it: python -m tools.features --repair, or run the feature pipeline."
+                f"The stores differ: {found}. Mend it: python -m tools.features --repair{also}."
             )

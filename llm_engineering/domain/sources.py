@@ -31,6 +31,7 @@ class SourceState(BaseModel):
     listed_by: str | None = Field(default=None, description="The feed, sitemap or user that led here.")
     missing_runs: int = Field(default=0, description="Runs in a row in which it was not there.")
     gone: bool = Field(default=False, description="Not there for good; its documents were removed.")
+    documents: int = Field(default=0, description="How many it had then, stored or linked to stored ones.")
     crawled_at: datetime | None = None
 
 

@@ -166,7 +166,10 @@ def test_a_file_that_changed_in_a_repository_is_the_only_one_that_is_written(
     (repository / "part3.py").write_text("PART = 33\n")
     git("commit", "--quiet", "--all", "-m", "a new part")
     moved = end(begin(environment, [str(repository)]))
+    store._database["repositories"].delete_one({"title": {"$regex": "part1"}})
+    mended = end(begin(environment, [str(repository)]))
     assert counts(first)["new"] == 5
     assert counts(unmoved) == {"new": 0, "changed": 0, "unchanged": 5, "linked": 0}
     assert counts(moved) == {"new": 0, "changed": 1, "unchanged": 4, "linked": 0}
+    assert counts(mended) == {"new": 1, "changed": 0, "unchanged": 4, "linked": 0}
     assert moved["sources"][0]["bytes_read"] == 4 * len("PART = 0\n") + len("PART = 33\n")

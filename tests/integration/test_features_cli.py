@@ -29,12 +29,23 @@ class Project:
             "COLUMNS": "150",
             "PYTHONUNBUFFERED": "1",
         }
+        self.folder = folder
         self.daemon = MongoDaemon(folder)
         self.documents = MongoDocumentStore(self.daemon.ensure_running().uri, "twin")
 
     def features(self, flag: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "tools.features", flag],
+            cwd=PROJECT_ROOT,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def run(self, flag: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "tools.run", flag],
             cwd=PROJECT_ROOT,
             env=self.environment | environment,
             capture_output=True,
@@ -93,6 +104,10 @@ def test_the_stores_are_verified_and_another_encoder_gets_an_index_of_its_own(pr
     assert changed.returncode == 1
     assert "3 chunks in Qdrant" in changed.stdout
     assert "The stores differ: 1 vanished. Mend it: python -m tools.features --repair" in changed.stderr
+    refused = project.run("--run-feature-engineering", SPARSE_LANGUAGE="german")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "Switch to them by python -m tools.features --reindex" in refused.stderr
+    assert not (project.folder / "zenml").exists(), "ZenML was started all the same"
     other = project.features("--verify", SPARSE_LANGUAGE="german")
     assert other.returncode == 1
     assert "python -m tools.features --reindex" in other.stderr

@@ -60,6 +60,29 @@ def test_a_changed_text_is_a_new_version_that_keeps_hash_and_dates_of_the_last_t
     assert not any("text" in str(value) for entry in record["history"] for value in entry.values())
 
 
+def test_a_text_that_was_edited_by_hand_gets_the_hashes_of_its_words(store: MongoDocumentStore) -> None:
+    one, two = article("one", "https://e.com/1"), article("two", "https://e.com/2")
+    store.upsert([one, two])
+    store._database["articles"].update_one({"_id": str(one.id)}, {"$set": {"content": "edited"}})
+    assert store.rehash([one.id, two.id]) == 1
+    assert store.by_ids([one.id]) == [article("edited", "https://e.com/1")]
+    assert store.by_ids([two.id]) == [two]
+    assert store.rehash([one.id, two.id]) == 0
+    assert store.upsert([one]) == WriteCounts(changed=1)
+
+
+def test_an_edited_text_with_the_words_of_another_is_linked_to_it_by_the_next_crawl(store: MongoDocumentStore) -> None:
+    one, two = article("one", "https://e.com/1"), article("two", "https://e.com/2")
+    store.upsert([one, two])
+    store._database["articles"].update_one({"_id": str(one.id)}, {"$set": {"content": "two"}})
+    assert store.rehash([one.id]) == 1
+    assert store.by_ids([one.id])[0].content_hash == article("two", "https://e.com/1").content_hash
+    other = article("one", "https://e.com/3")
+    assert store.upsert([other]) == WriteCounts(new=1), "nobody else has these words any more"
+    assert store.upsert([article("two", "https://e.com/1")]) == WriteCounts(linked=1)
+    assert {document.link for document in store.stream(DataCategory.ARTICLES)} == {two.link, other.link}
+
+
 def test_one_link_of_one_author_has_one_document_whoever_writes(store: MongoDocumentStore, mongo_uri: str) -> None:
     store.upsert([article("x")])
     with MongoClient[dict[str, object]](mongo_uri) as client:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from llm_engineering.domain.errors import DependencyUnavailableError
@@ -107,6 +108,29 @@ def test_a_model_that_the_hub_does_not_give_names_the_setting(monkeypatch: pytes
     ) as error:
         reranker.load()
     assert "hf_secret" not in str(error.value)
+
+
+def test_without_a_network_a_model_that_is_not_here_is_asked_for_once_and_not_file_by_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def fails(model_id: str, **_: object) -> str:
+        asked.append(model_id)
+        raise httpx.ConnectTimeout("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fails)
+    reranker = CrossEncoderReranker.from_hub("someone/reranker", "cpu", None)
+    with pytest.raises(DependencyUnavailableError, match=r"ConnectionError\. Check RERANKING_CROSS_ENCODER_MODEL_ID"):
+        reranker.score(QUESTION, ["x"])
+    assert asked == ["someone/reranker"]
+
+
+def test_a_model_of_the_hub_is_loaded_from_its_snapshot(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda model_id, **_: str(trained / "current"))
+    reranker = CrossEncoderReranker.from_hub("someone/reranker", "cpu", None)
+    expected = [logit(trained / "current", QUESTION, passage) for passage in PASSAGES]
+    assert reranker.score(QUESTION, PASSAGES) == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_classifier_with_several_labels_is_no_reranker(tmp_path: Path) -> None:

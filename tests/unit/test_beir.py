@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Sequence
 from contextlib import nullcontext
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from llm_engineering.domain.documents import DataCategory
 from llm_engineering.domain.errors import InvalidQuestionSetError
 from llm_engineering.domain.evaluation import Question
 from llm_engineering.domain.queries import Query, RetrievedChunk
-from llm_engineering.domain.retrieval import RetrievalOptions, Retrieved
+from llm_engineering.domain.retrieval import RetrievalNotes, RetrievalOptions, Retrieved
+from llm_engineering.infrastructure.charts.evaluation import evaluation_page
 from llm_engineering.infrastructure.evaluation.beir import BeirFolder
 from tests.fakes import SilentProgress, retrieved
 
@@ -60,6 +62,32 @@ def test_questions_are_those_that_are_judged(tmp_path: Path) -> None:
         for question in beir.question_set().questions
     }
     assert found == {"q1": {f"Title {IDS[0]}": 2}, "q2": {f"Title {IDS[2]}": 1}}
+
+
+def test_ids_that_are_judged_and_not_there_are_counted_and_named(tmp_path: Path) -> None:
+    lost = {f"lost {number}": 1 for number in range(7)}
+    qrels = {"q1": {IDS[0]: 2, **lost}, "gone": {IDS[1]: 1}, "irrelevant": {"nothing": 0}}
+    folder = beir_folder(tmp_path / "tiny", qrels)
+    queries, documents = BeirFolder(folder).question_set().warnings
+    judged = f"Judged in {folder}/qrels/test.tsv but"
+    assert queries == f"{judged} without a text in {folder}/queries.jsonl, so not asked: 1 ('gone')."
+    first = "'lost 0', 'lost 1', 'lost 2', 'lost 3', 'lost 4', ..."
+    assert documents == f"{judged} not in {folder}/corpus.jsonl, so counted as not found: 7 ({first})."
+
+
+def test_a_whole_folder_has_no_warning(tmp_path: Path) -> None:
+    assert BeirFolder(beir_folder(tmp_path / "tiny", some_qrels())).question_set().warnings == ()
+
+
+def test_the_report_says_what_the_set_warns_of(tmp_path: Path) -> None:
+    beir = BeirFolder(beir_folder(tmp_path / "tiny", {"q1": {IDS[0]: 1, "lost": 1}}))
+    notes = RetrievalNotes(warnings=("Reranking failed.",))
+    index = Index(lambda query, options: Retrieved(chunks=(), notes=notes), 30)
+    configurations = [Configuration("one", RetrievalOptions())]
+    questions = beir.question_set()
+    report = evaluate(questions, None, configurations, lambda _: nullcontext(index), "words", SilentProgress())
+    assert report.warnings == [*questions.warnings, "Reranking failed."]
+    assert report.warnings[0] in unescape(evaluation_page(report))
 
 
 def test_scores_are_those_of_pytrec_eval_as_beir_uses_it(tmp_path: Path) -> None:
@@ -119,6 +147,7 @@ def refused(folder: Path) -> str:
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td\tyes\n", "test.tsv:2: expected query-id, corpus-id and"),
         ("qrels/test.tsv", "q1\t0\n", "test.tsv:1: expected query-id, corpus-id and"),
         ("qrels/test.tsv", "nobody\td\t1\n", "test.tsv judges none of the queries"),
+        ("qrels/test.tsv", "q1\td\t1\nq2\te\t1\n", "test.tsv judges none of the documents in"),
     ],
 )
 def test_what_is_malformed_is_named_by_its_place(tmp_path: Path, file: str, text: str, problem: str) -> None:

@@ -200,6 +200,31 @@ def test_a_source_whose_documents_are_not_stored_any_more_is_read_as_if_it_were_
     assert web.known[A] is None
 
 
+def test_a_document_that_was_deleted_by_hand_is_read_again_though_its_source_has_not_moved() -> None:
+    store, web = MemoryDocumentStore(), FakeWeb({A: {"1": "one", "2": "two"}}, revisions={A: "r1"})
+    crawl([A], web, store)
+    del store.documents[document_id(f"{A}/1", ADA.id)]
+    assert crawl([A], web, store).documents == WriteCounts(new=1, unchanged=1)
+    assert contents(store) == ["one", "two"]
+    crawl([A], web, store)
+    assert web.known[A] is not None, "what is whole again need not be read again"
+
+
+def test_documents_that_are_linked_to_those_of_another_source_do_not_make_a_source_be_read_again() -> None:
+    words = "the same words in both places"
+    web = FakeWeb({A: {"1": words, "2": "two"}, B: {"1": words}}, revisions={A: "r1", B: "r2"})
+    store = MemoryDocumentStore()
+    assert crawl([A, B], web, store).documents == WriteCounts(new=2, linked=1)
+    crawl([A, B], web, store)
+    assert None not in web.known.values()
+    shared = next(document for document in store.documents.values() if document.content == words)
+    del store.documents[shared.id]
+    store.aliases.clear()  # they stand in the record
+    crawl([A, B], web, store)
+    assert web.known == {A: None, B: None}
+    assert contents(store) == [words, "two"]
+
+
 def test_a_feed_leads_to_its_articles_and_its_report_has_them() -> None:
     web = FakeWeb({"https://f.com/1": {"": "one"}, "https://f.com/2": {"": "two"}})
     web.lists[FEED] = [ListedLink(f"https://f.com/{n}") for n in (1, 2, 3)]

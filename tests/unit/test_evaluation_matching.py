@@ -3,7 +3,8 @@
 import pytest
 
 from llm_engineering.application.evaluation.baselines import strip_everything, window_chunks, window_document
-from llm_engineering.application.evaluation.matching import document_ranks, has_passage, passage_ranks, words
+from llm_engineering.application.evaluation.matching import document_ranks, has_passage, passage_ranks
+from llm_engineering.application.words import words
 from llm_engineering.domain.evaluation import Expected
 from llm_engineering.domain.queries import RetrievedChunk
 from tests.fakes import article, retrieved

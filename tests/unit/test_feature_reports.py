@@ -66,6 +66,8 @@ def test_a_repair_of_nothing_says_so() -> None:
     report.orphaned.add("chunk")
     report.chunks_deleted = 1
     assert repair_line(report).endswith("0 removed, 1 orphaned chunks deleted, 0 failed.")
+    report.rehashed = 2
+    assert repair_line(report).endswith("1 orphaned chunks deleted, 2 edited texts hashed anew, 0 failed.")
 
 
 def test_a_batch_of_changes_is_one_line_and_one_more_for_each_that_failed() -> None:

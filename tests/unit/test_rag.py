@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_engineering.application.authors import resolve_author
+from llm_engineering.application.authors import find_author, resolve_author
 from llm_engineering.application.rag.answering import (
     answer_query,
     shorten,
@@ -59,6 +59,17 @@ def test_an_unknown_author_is_an_error_that_names_the_known_ones(name: str) -> N
     with pytest.raises(UnknownAuthorError, match="Known authors: Ada Lovelace, Charles Babbage"):
         resolve_author(name, documents)
     assert resolve_author("charles BABBAGE", documents) == BABBAGE.id
+
+
+def test_of_many_known_authors_the_error_names_ten_with_the_likest_names_and_how_many_more_there_are() -> None:
+    many = [Author.named(f"Xu Q{'x' * n}") for n in range(1, 91)]
+    likest = [Author.named(f"Grace {name}") for name in ("Brewster Murray", "Hopkins", "Hoper")]
+    with pytest.raises(UnknownAuthorError) as caught:
+        find_author("Grace Hopper", [*many, *likest])
+    names, _, more = str(caught.value).partition("Known authors: ")[2].partition(" and ")
+    assert more == "83 more."
+    assert len(names.split(", ")) == 10
+    assert {"Grace Brewster Murray", "Grace Hopkins", "Grace Hoper"} <= set(names.split(", "))
 
 
 def test_no_name_is_no_filter() -> None:

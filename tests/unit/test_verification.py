@@ -133,6 +133,41 @@ def test_each_difference_is_named_and_exactly_that_is_mended(
     assert contents(vectors) == contents(fresh)
 
 
+def edit_by_hand(documents: MemoryDocumentStore, **fields: str) -> None:
+    """Another text, and the hash of the one before."""
+    documents.documents[SHORT.id] = SHORT.model_copy(update=fields)
+
+
+@pytest.mark.parametrize("fields", [{"content": "bird now."}, {"title": "Another title"}, {"subtitle": "New"}])
+def test_a_text_that_was_edited_by_hand_is_named_and_gets_its_own_hash_and_features(
+    documents: MemoryDocumentStore, vectors: MemoryVectorStore, fields: dict[str, str]
+) -> None:
+    edit_by_hand(documents, **fields)
+    report = verify(documents, vectors, makers())
+    assert found(report) == {"stale": [SHORT.link], "edited": [SHORT.link]}
+    with pytest.raises(InconsistentStoresError, match=r"1 stale, 1 edited\. Mend it: .*--repair\.$"):
+        report.require_consistent()
+    mended = repair(documents, vectors, makers(), SilentProgress())
+    assert mended.rehashed == 1
+    assert verify(documents, vectors, makers()).is_consistent
+    fresh = MemoryVectorStore()
+    sync_features(documents, fresh, makers(), SilentProgress())
+    assert contents(vectors) == contents(fresh)
+
+
+def test_the_feature_pipeline_sees_an_edited_text_and_leaves_only_its_hash_to_mend(
+    documents: MemoryDocumentStore, vectors: MemoryVectorStore
+) -> None:
+    edit_by_hand(documents, content="bird now.")
+    assert sync_features(documents, vectors, makers(), SilentProgress()).total.changed == 1
+    assert vectors.points[chunk_id(SHORT.id, 0)].chunk.text == "bird now."
+    assert found(verify(documents, vectors, makers())) == {"edited": [SHORT.link]}
+    mended = repair(documents, vectors, makers(), SilentProgress())
+    assert mended.repaired is not None
+    assert (mended.rehashed, mended.repaired.chunks_embedded) == (1, 0)
+    assert verify(documents, vectors, makers()).is_consistent
+
+
 @pytest.mark.parametrize("writes_before_the_kill", range(9))
 def test_a_repair_killed_at_any_write_is_completed_by_the_next(
     documents: MemoryDocumentStore, vectors: MemoryVectorStore, writes_before_the_kill: int

@@ -175,7 +175,9 @@ class CrawlRun:
 
     def _crawl(self, task: _Task, state: SourceState, result: _Result) -> None:
         stored = self._store.count_source(task.source, self._author.id)
-        with task.crawler.crawl(task.link, self._author, state if stored else None) as crawl:
+        # Where a document was deleted by hand, that the source has not moved must not keep it away.
+        known = state if stored and stored >= state.documents else None
+        with task.crawler.crawl(task.link, self._author, known) as crawl:
             if crawl.unchanged:
                 result.part.documents.unchanged += stored
             else:
@@ -197,6 +199,7 @@ class CrawlRun:
                 last_modified=crawl.last_modified if whole else None,
                 revision=crawl.revision if whole else None,
                 listed_by=task.listed_by or state.listed_by,
+                documents=self._store.count_source(task.source, self._author.id),
                 crawled_at=datetime.now(UTC),
             )
         )

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
-from llm_engineering.application.evaluation.matching import words
 from llm_engineering.application.evaluation.passages import Corpus, Passage, content_words
+from llm_engineering.application.words import words
 
 MIN_WORDS, MAX_WORDS = 5, 25
 # Of the question's content words so many must stand in the passage, else it asks for what is not there.

@@ -7,10 +7,9 @@ cut goes through, the larger part will do; of one in many small pieces, as many 
 thus neither favoured nor excluded.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 
+from llm_engineering.application.words import words
 from llm_engineering.domain.evaluation import Expected
 from llm_engineering.domain.links import identity
 from llm_engineering.domain.queries import RetrievedChunk
@@ -18,13 +17,7 @@ from llm_engineering.domain.queries import RetrievedChunk
 RUN_WORDS = 3
 FOUND_SHARE = 0.5
 
-_WORD = re.compile(r"[^\W_]+")
 Run = tuple[str, ...]
-
-
-def words(text: str) -> list[str]:
-    """Runs of letters and digits, in one spelling of Unicode and in lower case."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def runs(text_words: Sequence[str], length: int = RUN_WORDS) -> set[Run]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log
 
-from llm_engineering.application.evaluation.matching import words
 from llm_engineering.application.markdown import heading, lines_of
+from llm_engineering.application.words import STOP_WORDS as _STOP_WORDS
+from llm_engineering.application.words import words
 from llm_engineering.domain.documents import CleanedDocument, text_hash
 
 MIN_WORDS = 20
@@ -23,17 +24,11 @@ _SENTENCE_WORDS = range(9, 45)
 RARE_SHARE = 0.02
 _RARE_AT_LEAST = 3
 
-STOP_WORDS = frozenset(
+# With words that questions have whatever they ask about.
+STOP_WORDS = _STOP_WORDS | frozenset(
     {
-        "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been",
-        "before", "but", "by", "can", "could", "did", "do", "does", "each", "for", "from", "had", "has", "have",
-        "how", "i", "if", "in", "into", "is", "it", "its", "may", "me", "more", "most", "my", "no", "not", "of", "on",
-        "one", "only", "or", "other", "our", "out", "over", "s", "should", "so", "some", "such", "t", "than", "that",
-        "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "under", "up",
-        "main", "purpose", "between", "difference", "best", "way", "kind", "type", "many", "much", "mean", "happens",
-        "know", "us", "use", "used", "using",
-        "was", "we", "were", "what", "when", "where", "which", "while", "who", "why",
-        "will", "with", "would", "you", "your",
+        "best", "between", "difference", "happens", "kind", "know", "main", "many", "me", "mean", "much", "my",
+        "purpose", "s", "should", "t", "type", "us", "use", "used", "using", "way",
     }
 )  # fmt: skip
 # Words are compared by their first letters, without a plural: "index" and "indexed", "node" and "nodes" count as one.

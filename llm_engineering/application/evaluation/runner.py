@@ -90,6 +90,7 @@ def evaluate(
         results=compared,
         seconds=time.monotonic() - started,
         questions={question.id: question.text for question in asked},
+        set_warnings=questions.warnings,
     )
 
 

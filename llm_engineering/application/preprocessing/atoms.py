@@ -23,7 +23,7 @@ _SMALL = 1 / 16
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d+[.)])[ \t]+(?=\S)", re.MULTILINE)
 _TABLE_RULE = re.compile(r"^[ \t]*(?:\|[ \t]*)?:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$", re.MULTILINE)
 # After a full stop, not after an abbreviation, an initial or the number of a list's item.
-_SENTENCE = re.compile(
+SENTENCE_END = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bFig)(?<!\bNo)(?<!\b[A-Z])(?<!^\d)"
     r"[.!?…][\"'”’)\]*_]*\s+(?=[^\sa-z])|[。！？]+\s*",
     re.MULTILINE,
@@ -59,7 +59,7 @@ class _Level:
 
 _ITEMS = _Level(_ITEM, 0.05, cuts_thought=False, before=True)
 _ROWS = _Level(_LINE, 0.05, cuts_thought=False)
-_SENTENCES = _Level(_SENTENCE, 0.15, cuts_thought=True)
+_SENTENCES = _Level(SENTENCE_END, 0.15, cuts_thought=True)
 _LINES = _Level(_LINE, 0.3, cuts_thought=True)
 _PROSE = (_ITEMS, _SENTENCES, _LINES)
 _CODE = (

@@ -20,7 +20,7 @@ from llm_engineering.domain.features import ChunkSize
 # Of the window, at most this share goes to the context (title and headings).
 CONTEXT_SHARE = 0.25
 # Files of a repository that are written like articles (notebooks arrive as Markdown, a fence a cell), and like letters.
-_MARKDOWN_FILES = (".md", ".markdown", ".mdx", ".ipynb")
+MARKDOWN_FILES = (".md", ".markdown", ".mdx", ".ipynb")
 _PROSE_FILES = (".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org", ".tex")
 
 
@@ -90,7 +90,7 @@ def _sections(document: CleanedDocument) -> tuple[list[Section], bool, float]:
     name = document.title.lower()
     if document.category is DataCategory.POSTS:
         return whole(document.text), False, 0.0
-    if document.category is DataCategory.ARTICLES or name.endswith(_MARKDOWN_FILES):
+    if document.category is DataCategory.ARTICLES or name.endswith(MARKDOWN_FILES):
         return markdown_sections(document.text), False, 0.7
     if name.endswith(_PROSE_FILES):
         return whole(document.text), False, 0.0

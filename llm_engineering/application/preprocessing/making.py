@@ -68,9 +68,12 @@ def prepare_document(raw: RawDocument, makers: FeatureMakers, noise_lines: Colle
 
 
 def feature_hash(raw: RawDocument, makers: FeatureMakers, noise_lines: Collection[str] = ()) -> str:
-    """Hash of all that a document's features depend on. Loads no model."""
+    """Hash of all that a document's features depend on. Loads no model.
+
+    The text itself is hashed: the stored hash of one that was edited by hand is that of another text.
+    """
     return text_hash(
-        raw.content_hash,
+        raw.actual_hash(),
         raw.link,
         raw.platform,
         raw.author_full_name,

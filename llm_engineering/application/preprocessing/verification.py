@@ -33,6 +33,7 @@ class _Findings:
     vanished: dict[UUID, FeatureState] = field(default_factory=dict)
     incomplete: dict[UUID, str] = field(default_factory=dict)
     orphaned: dict[UUID, StoredChunk] = field(default_factory=dict)
+    edited: dict[UUID, str] = field(default_factory=dict)
     documents: int = 0
     chunks: int = 0
 
@@ -61,6 +62,8 @@ class _Comparison:
         for category in DataCategory:
             for raw in self._documents.stream(category):
                 self._found.documents += 1
+                if raw.content_hash != raw.actual_hash():
+                    self._found.edited[raw.id] = raw.link
                 state = left.pop(raw.id, None)
                 expected = feature_hash(raw, self._makers, noise_of(raw, noise))
                 if state and state.feature_hash == expected:
@@ -123,6 +126,8 @@ def repair(
 ) -> VerificationReport:
     """Mend exactly what differs: orphans and vanished documents go, documents that differ are done anew.
 
+    A text that was edited by hand stays, and gets its own hash.
+
     Raises:
         ModelMismatchError: the index was made by other models; that is mended by a re-index.
     """
@@ -132,6 +137,7 @@ def repair(
     for batch in batched(found.orphaned, BATCH_SIZE):
         vectors.delete_chunks(batch)
     report.chunks_deleted = len(found.orphaned)
+    report.rehashed = sum(documents.rehash(batch) for batch in batched(found.edited, BATCH_SIZE))
     FeatureWriter(vectors, makers).remove(found.vanished)
     chosen = {*found.missing, *found.stale, *found.incomplete}
     report.repaired = FeatureSync(documents, vectors, makers, progress, chosen).run()
@@ -159,6 +165,7 @@ def _described(found: _Findings, report: VerificationReport) -> VerificationRepo
         ("vanished", (f"document {id_}" for id_ in found.vanished)),
         ("incomplete", iter(found.incomplete.values())),
         ("orphaned", (f"chunk {id_} ({c.index} of {c.document_id})" for id_, c in found.orphaned.items())),
+        ("edited", iter(found.edited.values())),
     ]
     for kind, names in named:
         for name in names:

@@ -4,8 +4,9 @@ A lexical test, for the embedded base model only: it is cheap, it needs no secon
 What it cannot see is a true word used to say something false; a model that follows instructions is not put through it.
 """
 
-import re
 from itertools import pairwise
+
+from llm_engineering.application.words import content_words, has_digit
 
 # Share of the answer's content words that are not repetitions of others: small models fall into loops.
 MIN_DISTINCT = 0.6
@@ -21,20 +22,6 @@ PLACE_WORDS = 30
 MIN_KNOWN_PAIRS = 0.5
 PAIR_REACH = 4
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_STOP_WORDS = frozenset(
-    {
-        "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been",
-        "before", "but", "by", "can", "could", "did", "do", "does", "each", "for", "from", "had", "has", "have",
-        "how", "i", "if", "in", "into", "is", "it", "its", "may", "more", "most", "no", "not", "of", "on", "one",
-        "only", "or", "other", "our", "out", "over", "so", "some", "such", "than", "that", "the", "their", "them",
-        "then", "there", "these", "they", "this", "those", "through", "to", "under", "up", "was", "we", "were",
-        "what", "when", "where", "which", "while", "who", "why", "will", "with", "would", "you", "your",
-    }
-)  # fmt: skip
-# Words are compared by their first letters: "splits", "splitting" and "split" count as one.
-_STEM_LETTERS = 5
-
 
 def is_grounded(answer: str, question: str, passage: str) -> bool:
     """Whether the answer says something beyond the question, and nearly only what one place of the passage says.
@@ -44,11 +31,11 @@ def is_grounded(answer: str, question: str, passage: str) -> bool:
     within `PLACE_WORDS` neighbouring ones there, and at least `MIN_KNOWN_PAIRS` of its neighbours follow each other
     there.
     """
-    said, given = _content_words(answer), _content_words(passage)
+    said, given = content_words(answer), content_words(passage)
     words = set(said)
-    if len(words - set(_content_words(question))) < MIN_NEW_WORDS or len(words) < MIN_DISTINCT * len(said):
+    if len(words - set(content_words(question))) < MIN_NEW_WORDS or len(words) < MIN_DISTINCT * len(said):
         return False
-    if not {word for word in words if _has_digit(word)} <= set(given):
+    if not {word for word in words if has_digit(word)} <= set(given):
         return False
     if _share_of_known_pairs(said, given) < MIN_KNOWN_PAIRS:
         return False
@@ -62,12 +49,3 @@ def _share_of_known_pairs(answer: list[str], passage: list[str]) -> float:
     known = {(first, then) for i, first in enumerate(passage) for then in passage[i + 1 : i + 1 + PAIR_REACH]}
     pairs = list(pairwise(answer))
     return sum(pair in known for pair in pairs) / len(pairs)
-
-
-def _content_words(text: str) -> list[str]:
-    words = (match.group().casefold() for match in _WORD.finditer(text))
-    return [word if _has_digit(word) else word[:_STEM_LETTERS] for word in words if word not in _STOP_WORDS]
-
-
-def _has_digit(word: str) -> bool:
-    return any(character.isdigit() for character in word)

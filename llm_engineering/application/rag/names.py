@@ -14,6 +14,8 @@ from llm_engineering.domain.documents import Author
 # Of 100. One wrong letter in a name of twelve scores 92; another first name with the same family name at most 80.
 MIN_LIKENESS = 87
 _MIN_FUZZY_LETTERS = 8
+# Thousands of names would fill a screen.
+SHOWN_NAMES = 10
 
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[.'’-](?=[^\W_]))*")
 _POSSESSIVE_ENDING = re.compile(r"['’]s$", re.IGNORECASE)
@@ -151,6 +153,13 @@ class KnownNames:
         scores = {self._by_name[name]: score for name, score, _ in likeness}
         ranked = sorted(scores, key=lambda author: (author not in sharing, -scores[author], author.full_name))
         return tuple(ranked[:limit])
+
+    def likest(self, wanted: str) -> str:
+        """The names in words; where there are many, those likest to the wanted one, and how many more there are."""
+        shown = self.nearest(wanted, SHOWN_NAMES)
+        names = ", ".join(sorted(author.full_name for author in shown)) or "nobody yet"
+        more = len(self.authors) - len(shown)
+        return f"{names} and {more} more" if more else names
 
 
 def asked_authors(question: str, known: KnownNames) -> Asked:

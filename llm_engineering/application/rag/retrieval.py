@@ -12,10 +12,11 @@ from llm_engineering.application.rag.diversity import cap_per_document, maximal_
 from llm_engineering.application.rag.fusion import merge_wordings, without_repetitions
 from llm_engineering.application.rag.known_authors import KnownAuthors
 from llm_engineering.application.rag.relaxing import relaxed
+from llm_engineering.application.rag.reranking import RerankStage
 from llm_engineering.application.rag.understanding import Plan, Planner
-from llm_engineering.domain.chunks import Vector, embedding_text
+from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.documents import Author
-from llm_engineering.domain.errors import MoodSwarmError, UnknownAuthorError
+from llm_engineering.domain.errors import UnknownAuthorError
 from llm_engineering.domain.features import IndexSpec
 from llm_engineering.domain.ports import Embedder, LanguageModel, Reranker, SparseEncoder, VectorStore
 from llm_engineering.domain.queries import Query, RetrievedChunk
@@ -55,7 +56,7 @@ class Retriever:
         self._vectors = vectors
         self._authors = KnownAuthors(authors)
         self._planner = Planner(self._authors, model, now)
-        self._rerankers = rerankers
+        self._rerank = RerankStage(rerankers)
         self._checked: IndexSpec | None = None
 
     def retrieve(self, query: Query, options: RetrievalOptions) -> Retrieved:
@@ -81,7 +82,7 @@ class Retriever:
         scored_by = _scored_by(wordings, options)
         if options.rerank != "off" and merged:
             with _timed(timings, "rerank"):
-                merged, failure = self._rerank(query, merged, options)
+                merged, failure = self._rerank.run(query, merged, options)
             scored_by = scored_by if failure else "reranker"
             warnings.extend(failure)
         chunks = self._diversified(merged, query.limit, options)
@@ -115,7 +116,7 @@ class Retriever:
 
     def _wordings(self, question: str, plan: Plan, options: RetrievalOptions) -> list[QueryVectors]:
         """Vectors of the question, and of what expansion added to it."""
-        by_score = options.fusion == "linear"
+        by_score = options.fusion != "rrf"
         by_vectors = options.mode == "dense" or (options.mode == "hybrid" and (by_score or options.dense_weight > 0))
         by_terms = options.mode == "sparse" or (options.mode == "hybrid" and (by_score or options.dense_weight < 1))
         texts = (question, *plan.variants)
@@ -164,22 +165,6 @@ class Retriever:
             if any(found):
                 return found, weaker, words
         return found, plan.filter, plan.words
-
-    def _rerank(
-        self, query: Query, chunks: list[RetrievedChunk], options: RetrievalOptions
-    ) -> tuple[list[RetrievedChunk], list[str]]:
-        """The first chunks in the reranker's order; as they were, with a warning, where it cannot be had."""
-        reranker = self._rerankers.get(options.rerank)
-        if reranker is None:
-            return chunks, [f"There is no reranker {options.rerank!r}: went on without it."]
-        candidates = chunks[: max(options.rerank_candidates, query.limit)]
-        texts = [embedding_text(chunk.context, chunk.text, chunk.lead) for chunk in candidates]
-        try:
-            scores = reranker.score(query.text, texts)
-        except MoodSwarmError as error:
-            return chunks, [f"Reranking failed, went on without it: {error}"]
-        ranked = sorted(zip(candidates, scores, strict=True), key=lambda pair: -pair[1])
-        return [chunk.model_copy(update={"score": score}) for chunk, score in ranked], []
 
     def _diversified(
         self, chunks: Sequence[RetrievedChunk], limit: int, options: RetrievalOptions

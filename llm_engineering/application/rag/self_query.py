@@ -19,9 +19,8 @@ from llm_engineering.domain.ports import LanguageModel
 from llm_engineering.domain.retrieval import ChunkFilter
 
 ANSWER_TOKENS = 256
-# Thousands of names would fill the model's window, and a screen.
+# Thousands of names would fill the model's window.
 PROMPT_AUTHORS = 50
-WARNING_AUTHORS = 10
 
 
 @dataclass(frozen=True)
@@ -124,17 +123,9 @@ def _mask(question: str, spans: Sequence[tuple[int, int]]) -> str:
 
 def _unknown(names: Sequence[str], known: KnownNames) -> list[str]:
     return [
-        f"Nothing is stored of {name!r}, so everyone's texts were searched. Known authors: {_names(name, known)}."
+        f"Nothing is stored of {name!r}, so everyone's texts were searched. Known authors: {known.likest(name)}."
         for name in names
     ]
-
-
-def _names(wanted: str, known: KnownNames) -> str:
-    """The known authors, or those with the likest names."""
-    shown = known.nearest(wanted, WARNING_AUTHORS)
-    names = ", ".join(sorted(author.full_name for author in shown)) or "nobody yet"
-    more = len(known.authors) - len(shown)
-    return f"{names} and {more} more" if more else names
 
 
 def _ambiguous(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Stages that ask a language model: side by side, each with a limit, none of them vital."""
+"""Stages that ask a model: side by side, each with a limit, none of them vital."""
 
 import contextvars
 import threading

@@ -50,8 +50,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         f"{len(report.questions)} questions, {report.chunks:,} chunks, {report.embedding_model}; run {report.run_id}, "
         f"{report.seconds:.0f} s. Best: {report.best.name}."
     )
-    warnings = sorted({warning for result in report.results for warning in result.warnings})
-    notes = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
+    notes = "".join(f"<li>{escape(warning)}</li>" for warning in report.warnings)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(heading)}</title>'
         f"<style>{_STYLE}</style></head><body><h1>{escape(heading)}</h1>"
@@ -59,7 +58,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         f'<h2>All configurations</h2><div class="wide">{_table(report)}</div>'
         "<p class='about'>Intervals hold 95 % of 2,000 bootstrap resamples of the questions. “to best” is the paired "
         "difference of MRR; where its interval holds 0, it is printed grey and may be chance.</p>"
-        + (f"<h2>What stages said</h2><ul>{notes}</ul>" if notes else "")
+        + (f"<h2>Warnings</h2><ul>{notes}</ul>" if notes else "")
         + f"{_misses(report)}</body></html>\n"
     )
 

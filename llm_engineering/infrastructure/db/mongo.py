@@ -7,7 +7,7 @@ from threading import Lock
 from uuid import UUID
 
 from pydantic import ValidationError
-from pymongo import ASCENDING, MongoClient
+from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
@@ -16,16 +16,15 @@ from llm_engineering.domain.documents import Author, DataCategory, RawDocument
 from llm_engineering.domain.reports import DocumentCount, EtlReport, WriteCounts
 from llm_engineering.domain.sources import SourceState
 from llm_engineering.infrastructure.db import mongo_aliases, mongo_forget, mongo_noise
+from llm_engineering.infrastructure.db.mongo_client import connect
 from llm_engineering.infrastructure.db.mongo_errors import redacted, translated
 from llm_engineering.infrastructure.db.mongo_records import Collections, Record, document_from, prepare
+from llm_engineering.infrastructure.db.mongo_rehash import rehash
 from llm_engineering.infrastructure.db.mongo_sources import SourceRecords
 from llm_engineering.infrastructure.db.mongo_upsert import upsert
 
 logger = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_SECONDS = 5
-# For each read from the connection: an operation's first answer, or the next batch of a cursor.
-READ_TIMEOUT_SECONDS = 60
 USERS = mongo_forget.USERS
 
 
@@ -38,13 +37,7 @@ class MongoDocumentStore:
     def __init__(self, uri: str, database: str) -> None:
         self._where = redacted(uri)
         with translated(self._where):
-            self._client: MongoClient[Record] = MongoClient(
-                uri,
-                serverSelectionTimeoutMS=CONNECT_TIMEOUT_SECONDS * 1000,
-                socketTimeoutMS=READ_TIMEOUT_SECONDS * 1000,
-                appname="moodswarm",
-                tz_aware=True,
-            )
+            self._client = connect(uri)
             self._database = self._client[database]
         self._preparing = Lock()
         self._prepared = False
@@ -100,6 +93,11 @@ class MongoDocumentStore:
                 for category, collection in self._collections().items():
                     found += _readable(collection.find({"_id": {"$in": batch}}), category)
         return found
+
+    def rehash(self, document_ids: Sequence[UUID]) -> int:
+        """Hash the stored texts anew where they were edited by hand; returns how many were."""
+        with translated(self._where):
+            return sum(rehash(self._collection(raw.category), raw) for raw in self.by_ids(document_ids))
 
     def site_noise(self) -> dict[str, list[str]]:
         """Lines that repeat from page to page, by site."""

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from llm_engineering.domain.errors import InvalidQuestionSetError
 from llm_engineering.domain.evaluation import Expected, Question, QuestionSet
 
 _HEADER = ["query-id", "corpus-id", "score"]
+_SHOWN_IDS = 5
 
 
 class BeirFolder:
@@ -52,18 +53,32 @@ class BeirFolder:
     def question_set(self) -> QuestionSet:
         """The queries of the split's judgements. As BEIR does, documents of score 0 count as not relevant.
 
+        The set's warnings say which judged ids the folder does not have.
+
         Raises:
-            InvalidQuestionSetError: a file is malformed, or no judgement is of a query that is there.
+            InvalidQuestionSetError: a file is malformed, or none of the judged queries, or documents, is there.
         """
         judged = self._judgements()
         questions = [
-            Question(id=id_, text=text, expected=tuple(judged[id_]), split=self._split)
+            Question(id=id_, text=text, expected=self._expected(judged[id_]), split=self._split)
             for where, record in _json_lines(self._queries)
             if (id_ := _text(record, "_id", where)) in judged and (text := _text(record, "text", where).strip())
         ]
         if not questions:
             raise InvalidQuestionSetError(f"{self._qrels} judges none of the queries in {self._queries}.")
-        return QuestionSet(name=self.name, questions=tuple(questions), made_by="BEIR")
+        unasked = judged.keys() - {question.id for question in questions}
+        return QuestionSet(
+            name=self.name,
+            questions=tuple(questions),
+            made_by="BEIR",
+            warnings=(
+                *_warning(f"Judged in {self._qrels} but without a text in {self._queries}, so not asked", unasked),
+                *_warning(
+                    f"Judged in {self._qrels} but not in {self._corpus}, so counted as not found",
+                    self._unknown_documents({id_ for scores in judged.values() for id_ in scores}),
+                ),
+            ),
+        )
 
     def own_link(self, question_id: str) -> str:
         """The link of the document with the query's id: where queries are documents, BEIR does not count itself."""
@@ -72,8 +87,25 @@ class BeirFolder:
     def _link(self, document_id: str) -> str:
         return f"beir:{quote(self.name, safe='')}/{quote(document_id, safe='')}"
 
-    def _judgements(self) -> dict[str, list[Expected]]:
-        found: dict[str, list[Expected]] = {}
+    def _expected(self, scores: dict[str, int]) -> tuple[Expected, ...]:
+        return tuple(Expected(link=self._link(id_), grade=score) for id_, score in scores.items())
+
+    def _unknown_documents(self, judged: set[str]) -> set[str]:
+        """Those of the judged documents that the corpus lacks; it is read until all are met."""
+        unknown = set(judged)
+        for where, record in _json_lines(self._corpus):
+            unknown.discard(_text(record, "_id", where))
+            if not unknown:
+                break
+        if len(unknown) == len(judged):
+            raise InvalidQuestionSetError(
+                f"{self._qrels} judges none of the documents in {self._corpus}: the two are of different datasets."
+            )
+        return unknown
+
+    def _judgements(self) -> dict[str, dict[str, int]]:
+        """The relevant documents by query, with their scores."""
+        found: dict[str, dict[str, int]] = {}
         with self._qrels.open(encoding="utf-8", newline="") as file:
             for number, row in enumerate(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
                 if (number == 1 and row == _HEADER) or not row:
@@ -85,8 +117,16 @@ class BeirFolder:
                         f"{self._qrels}:{number}: expected query-id, corpus-id and a whole number, parted by tabs."
                     ) from None
                 if score > 0:
-                    found.setdefault(query, []).append(Expected(link=self._link(document), grade=score))
+                    found.setdefault(query, {})[document] = score
         return found
+
+
+def _warning(problem: str, ids: Collection[str]) -> list[str]:
+    """What is wrong with how many ids, the first of them by name; nothing where there are none."""
+    if not ids:
+        return []
+    shown = ", ".join(repr(id_) for id_ in sorted(ids)[:_SHOWN_IDS])
+    return [f"{problem}: {len(ids)} ({shown}{', ...' if len(ids) > _SHOWN_IDS else ''})."]
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

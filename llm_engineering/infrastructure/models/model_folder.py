@@ -53,7 +53,22 @@ def _file_hash(file: Path) -> str:
 
 
 def _download(model_id: str, token: str | None) -> Path:
-    """The snapshot's folder. Without a network, the last one that was downloaded."""
+    try:
+        return download(model_id, token)
+    except (OSError, ValueError) as error:
+        raise DependencyUnavailableError(
+            f"The embedding model {model_id} cannot be had from the Hugging Face Hub: {type(error).__name__}. "
+            "Check TEXT_EMBEDDING_MODEL_ID, HUGGINGFACE_ACCESS_TOKEN and the network."
+        ) from error
+
+
+def download(model_id: str, token: str | None) -> Path:
+    """The folder of a snapshot of the Hub. Without a network it is the last one, or an error at once.
+
+    Raises:
+        OSError: the Hub cannot be reached, or does not give it.
+        ValueError: this is no name of a model.
+    """
     import httpx
     from huggingface_hub import snapshot_download
 
@@ -61,9 +76,6 @@ def _download(model_id: str, token: str | None) -> Path:
         path = Path(snapshot_download(model_id, token=token, allow_patterns=_FILES, ignore_patterns=_OTHER_FORMS))
         if not any(path.rglob("*.safetensors")):
             snapshot_download(model_id, token=token, allow_patterns=[_OLD_WEIGHTS, f"*/{_OLD_WEIGHTS}"])
-    except (OSError, ValueError, httpx.HTTPError) as error:
-        raise DependencyUnavailableError(
-            f"The embedding model {model_id} cannot be had from the Hugging Face Hub: {type(error).__name__}. "
-            "Check TEXT_EMBEDDING_MODEL_ID, HUGGINGFACE_ACCESS_TOKEN and the network."
-        ) from error
+    except httpx.HTTPError as error:
+        raise ConnectionError(str(error)) from error
     return path

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from llm_engineering.domain.errors import DependencyUnavailableError
+from llm_engineering.infrastructure.models.model_folder import download
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 # Pairs of question and passage at once; the library sorts them by length.
 CPU_BATCH_SIZE = 8
 ACCELERATOR_BATCH_SIZE = 64
-# A model that cannot be loaded is let be for a while: without a network, finding that out takes a minute.
+# A model that cannot be loaded is let be for a while: finding that out can take as long as a network's time limits.
 RETRY_SECONDS = 300.0
 TRAINED = "trained"
 # The training writes the promoted model here, below its folder.
@@ -64,9 +65,11 @@ class CrossEncoderReranker:
         """A model of the Hugging Face Hub, or of a folder."""
 
         def load() -> "CrossEncoder":
+            # Downloaded first: without a network the library would try file by file, for a minute.
+            folder = Path(model_id) if Path(model_id).is_dir() else download(model_id, token)
             from sentence_transformers import CrossEncoder
 
-            model: CrossEncoder = CrossEncoder(model_id, device=device, token=token)
+            model: CrossEncoder = CrossEncoder(str(folder), device=device, local_files_only=True)
             return model
 
         remedy = (

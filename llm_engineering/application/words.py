@@ -1,0 +1,35 @@
+"""Words of a text, for checks that compare texts by them."""
+
+import re
+import unicodedata
+
+STOP_WORDS = frozenset(
+    {
+        "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been",
+        "before", "but", "by", "can", "could", "did", "do", "does", "each", "for", "from", "had", "has", "have",
+        "how", "i", "if", "in", "into", "is", "it", "its", "may", "more", "most", "no", "not", "of", "on", "one",
+        "only", "or", "other", "our", "out", "over", "so", "some", "such", "than", "that", "the", "their", "them",
+        "then", "there", "these", "they", "this", "those", "through", "to", "under", "up", "was", "we", "were",
+        "what", "when", "where", "which", "while", "who", "why", "will", "with", "would", "you", "your",
+    }
+)  # fmt: skip
+_WORD = re.compile(r"[^\W_]+")
+_WORD_OR_CONTRACTION = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+# Words are compared by their first letters: "splits", "splitting" and "split" count as one.
+_STEM_LETTERS = 5
+
+
+def words(text: str) -> list[str]:
+    """Runs of letters and digits, in one spelling of Unicode and in lower case."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def content_words(text: str) -> list[str]:
+    """The words that say something, by their stems; what has a digit stays whole."""
+    found = (match.group().casefold() for match in _WORD_OR_CONTRACTION.finditer(text))
+    return [word if has_digit(word) else word[:_STEM_LETTERS] for word in found if word not in STOP_WORDS]
+
+
+def has_digit(word: str) -> bool:
+    """Whether it is a number, or has one in it."""
+    return any(character.isdigit() for character in word)
