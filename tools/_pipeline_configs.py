@@ -13,6 +13,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
+from llm_engineering.application.exporting import ARTIFACTS
+from llm_engineering.domain.dataset_options import GenerationOptions, PublishOptions, QualityOptions, SplitOptions
 from llm_engineering.domain.errors import PipelineConfigError
 from llm_engineering.domain.links import without_credentials
 from llm_engineering.model.reranking.config import RerankerConfig
@@ -119,6 +121,22 @@ class TrainRerankerParameters(_Parameters):
     training: RerankerConfig | None = None
 
 
+class GenerateDatasetsParameters(_Parameters):
+    """What to make of which texts, what to keep of it, and where it goes."""
+
+    generation: GenerationOptions | None = None
+    quality: QualityOptions | None = None
+    split: SplitOptions | None = None
+    publish: PublishOptions | None = None
+
+
+class ExportArtifactToJsonParameters(_Parameters):
+    """Which artifacts, and the folder of the files."""
+
+    artifact_names: list[Annotated[str, Field(pattern=rf"^({'|'.join(ARTIFACTS)})$")]] = Field(min_length=1)
+    output_dir: str = Field(default="data/artifacts", pattern=r"\S")
+
+
 PARAMETERS: dict[str, type[_Parameters]] = {
     "smoke_test": SmokeTestParameters,
     "digital_data_etl": DigitalDataEtlParameters,
@@ -126,6 +144,9 @@ PARAMETERS: dict[str, type[_Parameters]] = {
     "end_to_end_data": EndToEndDataParameters,
     "train_reranker": TrainRerankerParameters,
     "rag_evaluation": RagEvaluationParameters,
+    "generate_instruct_datasets": GenerateDatasetsParameters,
+    "generate_preference_datasets": GenerateDatasetsParameters,
+    "export_artifact_to_json": ExportArtifactToJsonParameters,
 }
 
 

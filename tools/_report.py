@@ -1,15 +1,14 @@
 """What a pipeline's run did, as tables."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from llm_engineering.domain.evaluation import EvaluationReport
-from llm_engineering.domain.feature_reports import FeatureReport
 from llm_engineering.domain.reports import EtlReport, SourceReport
-from llm_engineering.domain.reranking import RerankerReport
+from tools._dataset_report import print_dataset, print_exported, print_published
 from tools._evaluation_report import evaluation_table
 from tools._feature_report import feature_table
 from tools._reranker_report import reranker_table
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 
 WIDTH_OF_LOGS = 140
-_REPORTS = frozenset({"EtlReport", "EvaluationReport", "FeatureReport", "RerankerReport"})
 
 
 def print_reports(run: "PipelineRunResponse") -> None:
@@ -27,20 +25,13 @@ def print_reports(run: "PipelineRunResponse") -> None:
     for step in run.steps.values():
         for versions in step.outputs.values():
             for version in versions:
-                report = version.load() if version.data_type.attribute in _REPORTS else None
-                if isinstance(report, EtlReport):
-                    print_etl_report(report)
-                elif isinstance(report, FeatureReport):
-                    console_for_tables().print(feature_table(report))
-                elif isinstance(report, EvaluationReport):
-                    console_for_tables().print(evaluation_table(report))
-                elif isinstance(report, RerankerReport):
-                    console_for_tables().print(reranker_table(report))
+                show = _PRINTERS.get(version.data_type.attribute or "")
+                if show:
+                    show(version.load(), console_for_tables())
 
 
-def print_etl_report(report: EtlReport) -> None:
+def print_etl_report(report: EtlReport, console: Console) -> None:
     """The table of a run of the ETL, and why what was not read was not."""
-    console = console_for_tables()
     console.print(etl_table(report))
     for source in report.sources:
         for part, reason in source.failures.items():
@@ -106,3 +97,15 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
     for column in columns[1:]:
         table.add_column(column, justify="right", no_wrap=True)
     return table
+
+
+# By the name of the artifact's type: only these are loaded.
+_PRINTERS: dict[str, Callable[[Any, Console], None]] = {
+    "EtlReport": print_etl_report,
+    "EvaluationReport": lambda report, console: console.print(evaluation_table(report)),
+    "ExportReport": print_exported,
+    "FeatureReport": lambda report, console: console.print(feature_table(report)),
+    "PublishReport": print_published,
+    "RerankerReport": lambda report, console: console.print(reranker_table(report)),
+    "TrainTestSplit": print_dataset,
+}

@@ -10,9 +10,10 @@ from llm_engineering.domain.reports import DocumentCount, EtlReport, ForgetRepor
 _WORDS = ("Author", "Category", "Platform", "What was read")
 # What --forget cannot reach, and how what it erased could come back.
 OUT_OF_REACH = (
-    "Not reached: what ZenML keeps of past runs (metadata and artifacts), log files, and back-ups written with "
-    "--export-raw-data. Delete those by hand. Take the links out of your configs as well, or the next crawl brings "
-    "them back."
+    "Not reached: what ZenML keeps of past runs (metadata and artifacts, datasets among them), datasets that were "
+    "published (LOCAL_STATE_DIR/hub, the Hugging Face Hub), models trained on them, log files, and files written with "
+    "--export-raw-data and --run-export-artifact-to-json. Delete those by hand. Take the links out of your configs as "
+    "well, or the next crawl brings them back."
 )
 
 

@@ -1,4 +1,4 @@
-"""A folder of JSON files, an array each, read and written record by record."""
+"""Folders of JSON files: dumps, an array each, read and written record by record; and exported artifacts."""
 
 import codecs
 import json
@@ -10,6 +10,7 @@ from typing import Any
 import ijson
 
 from llm_engineering.domain.errors import InvalidDumpError
+from llm_engineering.domain.storage import writing
 
 _HEAD_BYTES = 1024
 
@@ -62,3 +63,28 @@ class JsonDump:
 
     def _path(self, collection: str) -> Path:
         return self._folder / f"{collection}.json"
+
+
+class TextFiles:
+    """Implements `TextFolder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, name: str, pieces: Iterable[str]) -> tuple[str, int]:
+        """Write the pieces to a new file, which takes an older one's place when it is whole.
+
+        Raises:
+            StorageFullError: there is no room; an older file of this name is kept.
+        """
+        path = self._folder / name
+        partial = path.with_name(f"{name}.partial")
+        with writing(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with partial.open("w", encoding="utf-8", newline="\n") as file:
+                    file.writelines(pieces)
+                os.replace(partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
+        return str(path), path.stat().st_size

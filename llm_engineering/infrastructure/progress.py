@@ -33,24 +33,28 @@ def _bar(description: str, total: int) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(description, total=total or None)
 
-        def advance(amount: float, found: int = 0) -> None:
+        def advance(amount: float, found: int = 0, note: str = "") -> None:
             nonlocal total
             total += found
-            progress.update(task, advance=amount, total=total or None)
+            progress.update(task, advance=amount, total=total or None, description=_with(description, note))
 
         yield advance
 
 
 @contextmanager
 def _lines(description: str, total: int) -> Iterator[Advance]:
-    done, last = 0.0, time.monotonic()
+    done, last, latest = 0.0, time.monotonic(), ""
 
-    def advance(amount: float, found: int = 0) -> None:
-        nonlocal done, last, total
-        done, total = done + amount, total + found
+    def advance(amount: float, found: int = 0, note: str = "") -> None:
+        nonlocal done, last, latest, total
+        done, total, latest = done + amount, total + found, note
         if time.monotonic() - last >= LINE_EVERY_SECONDS:
             last = time.monotonic()
-            logger.info("%s: %d of %s", description, done, total or "?")
+            logger.info("%s: %d of %s", _with(description, note), done, total or "?")
 
     yield advance
-    logger.info("%s: %d of %s, done", description, round(done), total or round(done))
+    logger.info("%s: %d of %s, done", _with(description, latest), round(done), total or round(done))
+
+
+def _with(description: str, note: str) -> str:
+    return f"{description} ({note})" if note else description

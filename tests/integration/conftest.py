@@ -30,6 +30,12 @@ def models_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def zenml_config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ZenML's configuration and store, made by the first command that needs it: that takes long."""
+    return tmp_path_factory.mktemp("zenml")
+
+
+@pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     daemon = MongoDaemon(tmp_path_factory.mktemp("mongo"))
     yield daemon.ensure_running().uri

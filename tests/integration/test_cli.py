@@ -14,7 +14,10 @@ from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
 from llm_engineering.infrastructure.local.qdrant_engine import open_embedded
 from llm_engineering.settings import PROJECT_ROOT
 
-COMMANDS = ("dashboard", "data_warehouse", "env_example", "features", "local_stack", "ml_service", "rag", "run")
+COMMANDS = (
+    "dashboard", "data_warehouse", "dataset_inspect", "dataset_publish", "env_example", "features", "local_stack",
+    "ml_service", "rag", "run",
+)  # fmt: skip
 # What takes longer to import than a person waits for --help.
 HEAVY = {
     "fastapi", "httpx", "ijson", "openai", "pydantic", "pydantic_settings", "pymongo", "qdrant_client", "rich",

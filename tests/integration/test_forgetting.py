@@ -1,6 +1,7 @@
 """Forgetting a person or a link: every trace in MongoDB and Qdrant, and nothing else. Both stores are real."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from llm_engineering.application.preprocessing.making import FeatureMakers
 from llm_engineering.domain.documents import Author, DataCategory, RawDocument
 from llm_engineering.domain.errors import InvalidInputError, UnknownAuthorError
 from llm_engineering.domain.features import ChunkSizes
+from llm_engineering.domain.generation import Generation, Outcome
 from llm_engineering.domain.reports import EtlReport, SourceReport
 from llm_engineering.domain.sources import SourceState
 from llm_engineering.infrastructure.db.mongo import MongoDocumentStore
+from llm_engineering.infrastructure.db.mongo_generations import MongoGenerationStore
 from llm_engineering.infrastructure.db.qdrant import QdrantVectorStore
 from tests.fakes import (
     ADA,
@@ -80,6 +83,32 @@ def filled(store: MongoDocumentStore, vectors: QdrantVectorStore) -> MongoDocume
     return store
 
 
+def generation(key: str, document: RawDocument) -> Generation:
+    """What a model made of the document."""
+    return Generation(
+        key=key,
+        model_id="m",
+        document_id=document.id,
+        author_id=document.author_id,
+        outcome=Outcome.ANSWERED,
+        text=f"made of {document.link} by {document.author_full_name}",
+    )
+
+
+@pytest.fixture
+def generations(filled: MongoDocumentStore, mongo_uri: str) -> Iterator[MongoGenerationStore]:
+    """What a model made of the first article and of a file of each author, and of a document that is there no more."""
+    store = MongoGenerationStore(mongo_uri, filled._database.name)
+    for author in (ADA, BABBAGE):
+        gone = article("It went.", "https://ada.example/gone", author=author)
+        articles = list(filled.stream(DataCategory.ARTICLES, [author.id]))
+        [cat] = [one for one in articles if one.link == "https://ada.example/cat"]
+        sources = {"cat": cat, "code": code("a.py", author), "gone": gone}
+        store.store([generation(f"{name} {author.id}", document) for name, document in sources.items()])
+    yield store
+    store.close()
+
+
 def everything(store: MongoDocumentStore, vectors: QdrantVectorStore) -> str:
     """All that both stores hold, as text."""
     records = [record for name in store._database.list_collection_names() for record in store._database[name].find()]
@@ -105,6 +134,33 @@ def test_an_author_leaves_no_trace_and_the_others_stay(filled: MongoDocumentStor
     assert sum(filled.count(category) for category in DataCategory) == 4
     assert vectors.count_chunks() == 4
     assert len(filled.runs(9)) == 1
+
+
+def test_what_models_made_of_an_authors_texts_goes_with_the_author(
+    filled: MongoDocumentStore, generations: MongoGenerationStore
+) -> None:
+    assert filled.forget_author(ADA.id)["generations"] == 3
+    kept = generations.stored([f"{name} {id_}" for name in ("cat", "code", "gone") for id_ in (ADA.id, BABBAGE.id)])
+    assert {one.author_id for one in kept.values()} == {BABBAGE.id}
+    assert len(kept) == 3
+
+
+@pytest.mark.parametrize(
+    ("link", "name"),
+    [
+        ("https://www.ada.example/cat/", "cat"),
+        ("https://medium.com/cat", "cat"),  # its words are stored under the other link
+        (REPOSITORY, "code"),
+        (f"{REPOSITORY}/blob/HEAD/a.py", "code"),
+        ("https://ada.example/gone", "gone"),
+    ],
+)
+def test_what_models_made_of_a_link_goes_with_it(
+    filled: MongoDocumentStore, vectors: QdrantVectorStore, generations: MongoGenerationStore, link: str, name: str
+) -> None:
+    assert forget(link, filled, vectors).removed["generations"] == 2
+    assert generations.count() == 4
+    assert generations.stored([f"{name} {ADA.id}", f"{name} {BABBAGE.id}"]) == {}
 
 
 @pytest.mark.parametrize("link", ["https://ada.example/cat", "http://www.ada.example/cat/?utm_source=x#top"])

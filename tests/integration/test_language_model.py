@@ -1,5 +1,6 @@
 """The embedded llama.cpp server, and an OpenAI-compatible server that misbehaves as real ones do."""
 
+import asyncio
 import json
 import threading
 import time
@@ -7,15 +8,18 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, Field
 
 from llm_engineering.application.rag.answering import write_answer
 from llm_engineering.domain.errors import DependencyUnavailableError, MalformedAnswerError
+from llm_engineering.domain.generation import GenerationTask, Reply, Sampling
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
-from llm_engineering.infrastructure.local.llama import LlamaServer
+from llm_engineering.infrastructure.local.llama import SLOTS, LlamaServer
 from llm_engineering.infrastructure.local.weights import GEMMA_MODEL_ID
+from llm_engineering.infrastructure.models.concurrent_model import ConcurrentOpenAIModel
 from llm_engineering.infrastructure.models.openai_compatible import Endpoint, OpenAICompatibleModel
 from tests.fakes import passages, retrieved
 
@@ -64,6 +68,26 @@ def test_the_embedded_server_refuses_whoever_has_no_key(embedded: OpenAICompatib
     with pytest.raises(DependencyUnavailableError, match="refused the key"):
         stranger.generate(CompletionPrompt(text="x"), 1)
     stranger.close()
+
+
+def test_the_embedded_model_answers_many_at_once_as_it_does_one_by_one(embedded: OpenAICompatibleModel) -> None:
+    client = embedded._client
+    endpoint = Endpoint(str(client.base_url), client.api_key)
+    lines = ["one two three four five", "red green blue red green blue", "a b c d e f"]
+    prompts = [CompletionPrompt(text=f"{line}\n{line}\n{line[:6]}", stop=("\n",)) for line in lines]
+
+    async def ask() -> list[Reply]:
+        model = ConcurrentOpenAIModel(GEMMA_MODEL_ID, False, lambda: endpoint, SLOTS)
+        nobody = UUID(int=0)
+        tasks = [GenerationTask(prompt, Sampling(16), nobody, nobody) for prompt in prompts]
+        try:
+            return await asyncio.gather(*map(model.reply, tasks))
+        finally:
+            await model.aclose()
+
+    replies = asyncio.run(ask())
+    assert [reply.text.strip() for reply in replies] == [embedded.generate(prompt, 16) for prompt in prompts]
+    assert all(reply.usage.prompt_tokens > 5 and reply.usage.completion_tokens > 0 for reply in replies)
 
 
 class Script:

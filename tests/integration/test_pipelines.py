@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_engineering.domain.datasets import DatasetKind
 from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
 from llm_engineering.settings import PROJECT_ROOT, Settings
+from tests.sample_datasets import dataset
 from tests.unit.test_pipeline_configs import OPTIONS
 from tools._pipeline_configs import CONFIGS, PARAMETERS
 
@@ -34,11 +36,13 @@ print(json.dumps({"name": run.name, "status": run.status.value, "steps": {
 class Project:
     """The commands, on a state folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, zenml_config_path: Path) -> None:
         self.folder = folder
+        self.zenml_config_path = zenml_config_path
         settings = set(Settings.model_fields)
         self.environment = {name: value for name, value in os.environ.items() if name not in settings}
         self.environment |= {"LOCAL_STATE_DIR": str(folder / "state"), "COLUMNS": "150"}
+        self.environment["ZENML_CONFIG_PATH"] = str(zenml_config_path)
         self.environment["MODELS_DIR"] = str(PROJECT_ROOT / ".local" / "models")
         self.environment["CRAWL_ALLOWED_PATHS"] = str(folder)
 
@@ -58,13 +62,13 @@ class Project:
         return self.command("-m", "tools.run", "--run-etl", "--etl-config-filename", str(config), *flags)
 
     def last_run(self) -> Any:
-        environment = {
-            **self.environment,
-            "ZENML_CONFIG_PATH": str(self.folder / "state" / "zenml"),
-            "ZENML_CUSTOM_SOURCE_ROOT": str(PROJECT_ROOT),
-        }
+        return self.zenml("-c", _INSPECT)
+
+    def zenml(self, *arguments: str) -> Any:
+        """What a program prints last, as JSON, that works on this project's ZenML store."""
+        environment = {**self.environment, "ZENML_CUSTOM_SOURCE_ROOT": str(PROJECT_ROOT)}
         result = subprocess.run(
-            [sys.executable, "-c", _INSPECT],
+            [sys.executable, *arguments],
             cwd=PROJECT_ROOT,
             env=environment,
             capture_output=True,
@@ -75,9 +79,9 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, zenml_config_path: Path) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("project")
-    yield Project(folder)
+    yield Project(folder, zenml_config_path)
     MongoDaemon(folder / "state").stop()
 
 
@@ -177,9 +181,13 @@ def test_each_configuration_binds_to_its_pipelines_signature(path: Path, project
         f"import inspect, json; from pipelines.{name} import {name} as p;"
         "print(json.dumps([str(inspect.signature(p.entrypoint)), list(inspect.signature(p.entrypoint).parameters)]))"
     )
-    environment = {**project.environment, "ZENML_CONFIG_PATH": str(project.folder / "state" / "zenml")}
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=PROJECT_ROOT,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     _, names = json.loads(result.stdout.splitlines()[-1])
     assert set(parameters) <= set(names)
@@ -188,6 +196,29 @@ def test_each_configuration_binds_to_its_pipelines_signature(path: Path, project
 
 def test_what_ends_up_as_an_artifact_is_a_report_and_no_text_of_a_document(project: Project, notes: Path) -> None:
     assert project.etl([str(notes)], "--run-feature-engineering").returncode == 0
-    stored = b"".join(path.read_bytes() for path in (project.folder / "state" / "zenml").rglob("*.json"))
+    stored = b"".join(path.read_bytes() for path in project.zenml_config_path.rglob("*.json"))
     assert b"Ada Lovelace" in stored
     assert b"algebraic patterns" not in stored
+
+
+def test_a_dataset_is_an_artifact_of_json_lines_that_loads_as_it_was_made(project: Project) -> None:
+    left = project.zenml("-m", "tests.integration.dataset_run")
+    made = dataset(DatasetKind.PREFERENCE)
+    assert left["equal"]
+    assert (left["count"], left["type"]) == (3, "DataArtifact")
+    folder = Path(left["uri"])
+    assert {path.name for path in folder.iterdir()} == {
+        "train.jsonl",
+        "test.jsonl",
+        "dropped.jsonl",
+        "report.json",
+        "report.html",
+    }
+    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").split("\n") if line]
+    assert [row["answer"] for row in rows] == [sample.answer for sample in made.train]
+    assert json.loads((folder / "dropped.jsonl").read_text())["reason"] == "answer too short"
+    assert left["visualizations"] == [["html", str(folder / "report.html")]]
+    assert "It weaves algebraic patterns." in (folder / "report.html").read_text(encoding="utf-8")
+    assert left["metadata"]["version"] == made.version
+    assert left["metadata"]["gate"] == "passed"
+    assert left["metadata"]["dropped"] == "{'rules: answer too short': 1}"

@@ -11,7 +11,7 @@ from tools._pipeline_configs import CONFIGS, PARAMETERS, check_config
 
 ETL = "digital_data_etl"
 # Read by the services whatever pipeline runs.
-OPTIONS = {"chunking", "retrieval"}
+OPTIONS = {"chunking", "prices", "retrieval"}
 
 
 def refused(tmp_path: Path, pipeline: str, text: str | bytes) -> str:

@@ -42,7 +42,7 @@ def failing(error: Exception, asked: list[str]) -> Metric:
     return score
 
 
-def advance(amount: float, found: int = 0) -> None:
+def advance(amount: float, found: int = 0, note: str = "") -> None:
     pass
 
 

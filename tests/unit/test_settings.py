@@ -49,6 +49,7 @@ TRAVELLING = {
     "RERANKING_CROSS_ENCODER_MODEL_ID": "other/reranker",
     "RAG_MODEL_DEVICE": "cuda:1",
     "HUGGINGFACE_ACCESS_TOKEN": "hugging-token",
+    "HUGGINGFACE_ENDPOINT": "https://hub.example",
     "COMET_API_KEY": "comet-key",
     "COMET_PROJECT": "other",
     "AWS_REGION": "us-east-1",

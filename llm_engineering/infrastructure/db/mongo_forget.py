@@ -8,10 +8,11 @@ from uuid import UUID
 from pymongo.database import Database
 
 from llm_engineering.domain.batching import BATCH_SIZE, batched
-from llm_engineering.domain.documents import DataCategory
+from llm_engineering.domain.documents import DataCategory, document_id
 from llm_engineering.domain.errors import InvalidInputError
 from llm_engineering.domain.links import canonical_link, canonical_repository_link, identity, without_credentials
 from llm_engineering.infrastructure.db import mongo_noise
+from llm_engineering.infrastructure.db.mongo_generations import GENERATIONS
 from llm_engineering.infrastructure.db.mongo_records import Collections, Record
 from llm_engineering.infrastructure.db.mongo_sources import RUNS, SOURCES
 
@@ -37,10 +38,13 @@ class _Traces:
 
 
 def forget_author(database: Database[Record], collections: Collections, author_id: UUID) -> dict[str, int]:
-    """Erase the author's documents, source states and runs; the name last, so that it can be given once more."""
+    """Erase the author's documents, what models made of them, source states and runs.
+
+    The name goes last, so that it can be given once more.
+    """
     for collection in collections.values():
         mongo_noise.forget(database, collection.find({"author_id": str(author_id)}, _LINKS))
-    parts = [*collections.values(), database[SOURCES], database[RUNS]]
+    parts = [database[GENERATIONS], *collections.values(), database[SOURCES], database[RUNS]]
     removed = {part.name: part.delete_many({"author_id": str(author_id)}).deleted_count for part in parts}
     removed[USERS] = database[USERS].delete_one({"_id": str(author_id)}).deleted_count
     return removed
@@ -58,7 +62,7 @@ def documents_of_link(
 
 
 def forget_link(database: Database[Record], collections: Collections, link: str) -> dict[str, int]:
-    """Erase the link's documents, source states, and lines in the runs.
+    """Erase the link's documents, what models made of them, source states, and lines in the runs.
 
     The states of what the link listed go last: they lead to the documents, should this be done again after a kill.
     """
@@ -66,11 +70,13 @@ def forget_link(database: Database[Record], collections: Collections, link: str)
     removed = {
         f"{RUNS} (entries of it)": _clear_runs(database, traces.identities),
         SOURCES: _delete_states(database, traces.further),
+        GENERATIONS: _delete_made_of(database, _possible_ids(database, link)),
     }
     for category, collection in collections.items():
         mongo_noise.forget(database, traces.documents[category].values())
         removed[collection.name] = 0
         for batch in batched(traces.documents[category], BATCH_SIZE):
+            removed[GENERATIONS] += _delete_made_of(database, batch)
             removed[collection.name] += collection.delete_many({"_id": {"$in": batch}}).deleted_count
     removed[SOURCES] += _delete_states(database, traces.sources)
     return removed
@@ -140,6 +146,18 @@ def _has_more(collections: Collections, source: str, forgotten: set[str]) -> boo
 def _delete_states(database: Database[Record], sources: Iterable[str]) -> int:
     batches = batched(sources, BATCH_SIZE)
     return sum(database[SOURCES].delete_many({"source": {"$in": batch}}).deleted_count for batch in batches)
+
+
+def _possible_ids(database: Database[Record], link: str) -> list[str]:
+    """Of the link's documents, also where the collections have them no more."""
+    try:
+        return [str(document_id(link, UUID(author["_id"]))) for author in database[USERS].find({}, {"_id": 1})]
+    except InvalidInputError:  # a path, which is the link of no document
+        return []
+
+
+def _delete_made_of(database: Database[Record], document_ids: list[str]) -> int:
+    return database[GENERATIONS].delete_many({"document_id": {"$in": document_ids}}).deleted_count
 
 
 def _clear_runs(database: Database[Record], identities: set[str]) -> int:

@@ -1,21 +1,22 @@
 """Language models behind OpenAI's API: OpenAI's own, any compatible server, and the embedded llama.cpp."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from llm_engineering.domain.errors import DependencyUnavailableError, MalformedAnswerError
+from llm_engineering.domain.generation import Sampling
 from llm_engineering.domain.ports import Structured
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
+from llm_engineering.infrastructure.models.openai_dialect import Dialect, completion, first_choice
 from llm_engineering.infrastructure.models.openai_errors import translated
 
 if TYPE_CHECKING:
-    from openai import BadRequestError, OpenAI
+    from openai import OpenAI
 
 TIMEOUT_SECONDS = 120.0
 PING_TIMEOUT_SECONDS = 5.0
@@ -43,8 +44,7 @@ class OpenAICompatibleModel:
         self._find_endpoint = find_endpoint
         self._connected: OpenAI | None = None
         self._lock = Lock()
-        self._reasons = False
-        self._takes_schemas = True
+        self._dialect = Dialect()
 
     @property
     def model_id(self) -> str:
@@ -89,7 +89,7 @@ class OpenAICompatibleModel:
         """
         client = self._client_for(timeout_seconds)
         with translated(self._where, self._model_id):
-            text = self._structured(client, prompt, answer, max_tokens)
+            text = self._chat(client, prompt, max_tokens, answer)
         try:
             return answer.model_validate_json(_json_in(text or ""))
         except ValidationError as error:
@@ -110,59 +110,30 @@ class OpenAICompatibleModel:
         if self._connected is not None:
             self._connected.close()
 
-    def _structured(
-        self, client: "OpenAI", prompt: ChatPrompt, answer: type[Structured], max_tokens: int
-    ) -> str | None:
-        import openai
-
-        schema = openai.pydantic_function_tool(answer)["function"]["parameters"]
-        if self._takes_schemas:
-            strict = {"name": answer.__name__, "schema": schema, "strict": True}
-            try:
-                return self._chat(client, prompt, max_tokens, {"type": "json_schema", "json_schema": strict})
-            except (openai.BadRequestError, openai.UnprocessableEntityError):
-                text = self._json(client, prompt, max_tokens, schema)
-                self._takes_schemas = False
-                return text
-        return self._json(client, prompt, max_tokens, schema)
-
-    def _json(self, client: "OpenAI", prompt: ChatPrompt, max_tokens: int, schema: Any) -> str | None:
-        system = f"{prompt.system}\nAnswer with one JSON object of this schema: {json.dumps(schema)}"
-        told = ChatPrompt(system=system, user=prompt.user)
-        return self._chat(client, told, max_tokens, {"type": "json_object"})
-
     def _chat(
-        self, client: "OpenAI", prompt: ChatPrompt, max_tokens: int, response_format: dict[str, Any] | None = None
+        self, client: "OpenAI", prompt: ChatPrompt, max_tokens: int, answer: type[BaseModel] | None = None
     ) -> str | None:
         import openai
 
-        request: dict[str, Any] = {
-            "model": self._model_id,
-            "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
-        }
-        if response_format is not None:
-            request["response_format"] = response_format
         create: Any = client.chat.completions.create
-        if self._reasons:
-            return _content(create(**request, max_completion_tokens=max_tokens))
-        try:
-            return _content(create(**request, max_tokens=max_tokens, temperature=0))
-        except openai.BadRequestError as error:
-            if not _refuses_limits(error):
-                raise
-            text = _content(create(**request, max_completion_tokens=max_tokens))
-            self._reasons = True
-            return text
+        known = dialect = self._dialect
+        while True:
+            try:
+                choice = first_choice(create(**dialect.chat(self._model_id, prompt, Sampling(max_tokens), answer)))
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                other = dialect.after(error, answer)
+                if other is None:
+                    raise
+                dialect = other
+            else:
+                if dialect != known:
+                    self._dialect = dialect
+                return choice.message.content if choice else None
 
     def _complete(self, client: "OpenAI", prompt: CompletionPrompt, max_tokens: int) -> str | None:
-        response = client.completions.create(
-            model=self._model_id,
-            prompt=prompt.text,
-            stop=list(prompt.stop) or None,
-            max_tokens=max_tokens,
-            temperature=0,
-        )
-        return response.choices[0].text if response.choices else None
+        create: Any = client.completions.create
+        choice = first_choice(create(**completion(self._model_id, prompt, Sampling(max_tokens))))
+        return choice.text if choice else None
 
     def _client_for(self, timeout_seconds: float | None) -> "OpenAI":
         """One that gives up after this time and does not try again; by default one that is patient."""
@@ -189,16 +160,6 @@ class OpenAICompatibleModel:
     @property
     def _where(self) -> str:
         return urlsplit(str(self._client.base_url)).netloc.rpartition("@")[2]
-
-
-def _content(response: Any) -> str | None:
-    text: str | None = response.choices[0].message.content if response.choices else None
-    return text
-
-
-def _refuses_limits(error: "BadRequestError") -> bool:
-    """Whether it is how OpenAI's reasoning models refuse `max_tokens` and a temperature."""
-    return error.param in ("max_tokens", "temperature")
 
 
 def _json_in(text: str) -> str:

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from llm_engineering.domain.errors import DependencyUnavailableError
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
 
 
 @contextmanager
@@ -13,7 +17,7 @@ def translated(where: str, model_id: str) -> Iterator[None]:
 
     try:
         yield
-    except openai.APITimeoutError as error:
+    except (openai.APITimeoutError, TimeoutError) as error:
         raise DependencyUnavailableError(
             f"The language model at {where} did not answer in time. Try again, or use a smaller model."
         ) from error
@@ -22,7 +26,7 @@ def translated(where: str, model_id: str) -> Iterator[None]:
             f"The language model at {where} cannot be reached. Start it, or mend OPENAI_BASE_URL."
         ) from error
     except openai.APIStatusError as error:
-        raise DependencyUnavailableError(_explain(error.status_code, where, model_id)) from None
+        raise DependencyUnavailableError(_explain(error, where, model_id)) from None
     except ValueError as error:
         raise DependencyUnavailableError(
             f"{where} answered with something that is not JSON. Does OPENAI_BASE_URL end in /v1?"
@@ -31,11 +35,14 @@ def translated(where: str, model_id: str) -> Iterator[None]:
         raise DependencyUnavailableError(f"The language model at {where} failed: {type(error).__name__}.") from None
 
 
-def _explain(status: int, where: str, model_id: str) -> str:
+def _explain(error: "APIStatusError", where: str, model_id: str) -> str:
+    status = error.status_code
     if status in (401, 403):
         return f"The language model at {where} refused the key. Check OPENAI_API_KEY."
     if status == 404:
         return f"{where} has no model {model_id!r}. Check OPENAI_MODEL_ID and OPENAI_BASE_URL."
+    if status == 429 and error.code == "insufficient_quota":
+        return f"The quota at {where} is spent. See to the account's plan and billing, or use another server."
     if status == 429:
         return f"The language model at {where} has had too many requests, or the quota is spent. Try later."
     return f"The language model at {where} answered with status {status}."

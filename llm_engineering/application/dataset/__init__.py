@@ -1,0 +1,1 @@
+"""Datasets to train on: made from what was published, checked, split by document."""
