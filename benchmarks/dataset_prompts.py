@@ -17,13 +17,13 @@ from typing import TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from llm_engineering.application.dataset.alignment import stands_in
 from llm_engineering.application.dataset.extracts import draw_extracts
 from llm_engineering.application.dataset.recipes import first_tasks
+from llm_engineering.application.dataset.verbatim import stands_in
 from llm_engineering.application.preprocessing.cleaning import clean
 from llm_engineering.application.preprocessing.site_noise import learn, noise_of
 from llm_engineering.application.warehouse import COLLECTIONS, from_record
-from llm_engineering.domain.dataset_options import GenerationOptions
+from llm_engineering.domain.dataset_options import GenerationOptions, SplitOptions
 from llm_engineering.domain.datasets import DatasetKind, Extract
 from llm_engineering.domain.documents import CleanedDocument, RawDocument
 from llm_engineering.domain.generation import GenerationTask
@@ -53,7 +53,7 @@ def main() -> None:
 
 def _row(kind: DatasetKind, documents: Sequence[CleanedDocument], follows: bool, rounds: int) -> list[str]:
     def build() -> tuple[list[Extract], list[GenerationTask]]:
-        extracts = draw_extracts(documents, ALL, whole_paragraphs=not follows).extracts
+        extracts = draw_extracts(documents, ALL, SplitOptions(), whole_paragraphs=not follows).extracts
         return extracts, first_tasks(kind, extracts, follows, ALL)
 
     seconds, (extracts, tasks) = _timed(build, rounds)

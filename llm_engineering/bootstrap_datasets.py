@@ -28,7 +28,7 @@ from llm_engineering.domain.dataset_options import DatasetOptions, GenerationOpt
 from llm_engineering.domain.dataset_reports import ExportReport, PublishReport
 from llm_engineering.domain.datasets import DatasetKind, TrainTestSplit
 from llm_engineering.domain.documents import CleanedDocument
-from llm_engineering.domain.errors import DependencyUnavailableError, InvalidDatasetError
+from llm_engineering.domain.errors import DependencyUnavailableError, InvalidDatasetError, InvalidInputError
 from llm_engineering.domain.generation import ConcurrentLanguageModel, Estimate, Price
 from llm_engineering.domain.hub import HubReference, HubRepository
 from llm_engineering.settings import PROJECT_ROOT
@@ -62,13 +62,14 @@ class DatasetRun:
 
         Raises:
             UnknownAuthorError: nothing is stored of an author that the options name.
+            TooLittleDataError: there is nothing to ask about, or a split would be empty.
             DependencyUnavailableError: a store does not answer.
         """
         with ExitStack() as closing:
             model = build_concurrent_model(self._settings, closing)
             asker = self._asker(model, options.generation)
             documents = self._documents(options.generation)
-            return estimate_dataset(kind, documents, options.generation, model, asker)
+            return estimate_dataset(kind, documents, options, model, asker)
 
     def generate(self, kind: DatasetKind, options: DatasetOptions) -> TrainTestSplit:
         """Make the dataset. What is answered is stored as it comes: after any error, the same call goes on from there.
@@ -133,14 +134,20 @@ class DatasetRun:
         """The dataset that a person names: the latest of a kind, a path, or a repository with or without revision.
 
         Raises:
-            InvalidDatasetError, UnknownRevisionError: there is none.
-            InvalidInputError: it is none of the three.
+            InvalidDatasetError, UnknownRevisionError: there is none, or it is none of the three.
         """
         if name in tuple(DatasetKind):
             return self.made(DatasetKind(name))
         if Path(name).exists():
             return read_dataset(Path(name))
-        return self.read(HubReference.parse(name))
+        try:
+            reference = HubReference.parse(name)
+        except InvalidInputError:
+            raise InvalidDatasetError(
+                f"{name!r} is no file or folder, no kind of dataset ({', '.join(DatasetKind)}), and no OWNER/NAME or "
+                "OWNER/NAME@REVISION on a hub."
+            ) from None
+        return self.read(reference)
 
     def quality(self, dataset: TrainTestSplit) -> DatasetQuality:
         """What is doubtful about it by the default options, with the feature store's documents where it has them."""

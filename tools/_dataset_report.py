@@ -113,8 +113,9 @@ def _lines(dataset: TrainTestSplit) -> Iterator[str]:
     yield f"{report.method} by {report.model_id} from {report.extracts:,} extracts of documents: {documents}"
     yield (
         f"Asked {asked.asked:,} of {asked.tasks:,} ({asked.reused:,} answered before): {asked.answered:,} answered, "
-        f"{asked.repaired:,} of them the second time, {asked.malformed:,} malformed, {asked.refused:,} refused; "
-        f"{asked.usage.prompt_tokens:,} + {asked.usage.completion_tokens:,} tokens, {cost}, {asked.seconds:.1f} s"
+        f"{asked.repaired:,} of them the second time, {asked.malformed:,} malformed, {asked.refused:,} refused, "
+        f"{asked.failed:,} failed; {asked.usage.prompt_tokens:,} + {asked.usage.completion_tokens:,} tokens, {cost}, "
+        f"{asked.seconds:.1f} s"
     )
     if bias := report.length_bias:
         yield (

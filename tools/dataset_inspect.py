@@ -104,11 +104,15 @@ def compare(before: str, after: str, as_json: bool) -> None:
     Exit code 1 when something has moved: what was tested with before is trained on now, or the other way round.
     """
     from llm_engineering.application.dataset import figures
+    from llm_engineering.domain.errors import InvalidDatasetError
     from tools._dataset_inspection import print_difference
     from tools._report import console_for_tables
 
     with _datasets() as run:
-        difference = figures.compare(run.find(before), run.find(after))
+        first, second = run.find(before), run.find(after)
+        if first.kind is not second.kind:
+            raise InvalidDatasetError(f"{before} has samples of the kind {first.kind}, {after} of {second.kind}.")
+        difference = figures.compare(first, second)
     if as_json:
         _print_json(difference)
     else:

@@ -1,5 +1,6 @@
 """Publish the dataset that the last run made, or show what would be published."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("kind", type=click.Choice(["instruct", "preference"]))
 @click.option("--dataset-id", metavar="OWNER/NAME", help="By default, that of configs/generate_KIND_datasets.yaml.")
-@click.option("--push-to-huggingface", is_flag=True, help="To the Hugging Face Hub; else to the local hub.")
-@click.option("--public", is_flag=True, help="Let everybody see it; by default nobody else does.")
-@click.option("--license", "license_", help="As in Hugging Face's dataset cards.")
+@click.option(
+    "--push-to-huggingface/--local",
+    default=None,
+    help="To the Hugging Face Hub, or to the local hub; by default, as configured.",
+)
+@click.option("--private/--public", default=None, help="Whether nobody else may see it; by default, as configured.")
+@click.option("--license", help="As in Hugging Face's dataset cards; by default, as configured.")
 @click.option("--dry-run", is_flag=True, help="Show where it would go, its files, the gate and the card; send nothing.")
 @clean_exit
-def main(
-    kind: str, dataset_id: str | None, push_to_huggingface: bool, public: bool, license_: str | None, dry_run: bool
-) -> None:
+def main(kind: str, dry_run: bool, **given: str | bool | None) -> None:
     """Publish the latest dataset of a KIND: instruct or preference.
 
     Exit code 1 when it is not good enough to be published, also of a dry run; 2 when there is none, or a setting or
@@ -33,8 +36,7 @@ def main(
     from tools._dataset_report import gate_table, print_published
     from tools._report import console_for_tables
 
-    given = {"dataset_id": dataset_id, "license": license_, "private": False if public else None}
-    options = _options(kind, {**given, "push_to_huggingface": push_to_huggingface})
+    options = _options(kind, given)
     settings = current_settings()
     configure_logging(settings.LOG_LEVEL)
     console = console_for_tables()
@@ -50,7 +52,7 @@ def main(
         require_good(dataset)
 
 
-def _options(kind: str, given: dict[str, object]) -> "PublishOptions":
+def _options(kind: str, given: Mapping[str, str | bool | None]) -> "PublishOptions":
     """What the pipeline's configuration says, with what was given instead."""
     from pydantic import ValidationError
 

@@ -10,9 +10,13 @@ import re
 from llm_engineering.domain.datasets import Extract
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 
-# What would close an element of these prompts, open another one, or end a turn in a server's chat template.
+# How an element of these prompts is closed, or another one opened; and how chat templates begin and end turns: those of
+# ChatML, Llama 3 and Phi <|...|>, DeepSeek <｜...｜>, Gemma <end_of_turn>, Llama 2 <s>, [INST] and <<SYS>>, Mistral
+# [SYSTEM_PROMPT] and its tools.
 _CONTROLS = re.compile(
-    r"<(\s*/?\s*(?:extract|instruction|answer|source)\b|\||(?:start|end)_of_turn>|[be]os>)", re.IGNORECASE
+    r"<(?=\s*/?\s*(?:extract|instruction|answer|source)\b|[|｜]|(?:start|end)_of_turn>|[be]os>|/?s>|</?sys>>)"
+    r"|\[(?=/?(?:inst|system_prompt|available_tools|tool_results|tool_calls|tool_content)\])",
+    re.IGNORECASE,
 )
 
 _INSTRUCTIONS = """\
@@ -119,17 +123,25 @@ _GUESSES = (
 _GUESS = "Text: {text}\nInstruction: {instruction}"
 _GUESS_BELOW_HEADING = "Heading: {heading}\nText: {text}\nInstruction: {instruction}"
 
+# The model's answer becomes about as long as these are; what is more than the chosen answer is cut off.
 FEW_SHOT_ATTEMPT = """\
 Instruction: Explain what an index of a database is good for, and what it costs.
 Answer: An index is a data structure that lets a database find rows without reading the whole table. Most databases \
 use a B-tree, which keeps the values of a column in order together with the places of their rows. Lookups and sorted \
 reads become much faster, but each index takes space on the disk, and every insert, update and delete has to change it \
-as well. It is therefore common to index only those columns that are often searched for.
+as well. It is therefore common to index only those columns that are often searched for. A table that is read much \
+more than it is written can have many indexes. A table that mostly takes new rows should have few. The database \
+chooses by itself which index it uses for a query, and its query plan tells which one that was. An index that no plan \
+ever names can be dropped.
 
 Instruction: How do you keep a machine learning model from overfitting?
 Answer: Overfitting means that a model has learned the noise of its training data and does worse on new data. The \
 best remedy is more data. Where there is none, a smaller model, regularisation such as weight decay or dropout, and \
-stopping the training early all help. A validation set that is kept apart shows when the model begins to overfit.
+stopping the training early all help. A validation set that is kept apart shows when the model begins to overfit. As \
+long as the error on both sets falls, the model is still learning something that is true in general. When only the \
+error on the training set falls, it is time to stop. Augmentation of the data, for example by turning images or \
+replacing words, also makes it harder to learn single examples by heart. Several models whose answers are averaged \
+overfit less than each of them alone.
 
 Instruction: {instruction}
 Answer:"""
@@ -159,9 +171,10 @@ def render_back_translation(text: str, opening: str, heading: str = "") -> Compl
     return CompletionPrompt(text="\n\n".join(shown), stop=("\n",))
 
 
-def render_attempt(instruction: str) -> CompletionPrompt:
-    """For a base model: its own answer to an instruction, one paragraph, without any source."""
-    return CompletionPrompt(text=FEW_SHOT_ATTEMPT.format(instruction=_on_one_line(instruction)), stop=("\n",))
+def render_attempt(instruction: str, begun: str = "") -> CompletionPrompt:
+    """For a base model: its own answer to an instruction, one paragraph, without any source; or the rest of one."""
+    shown = FEW_SHOT_ATTEMPT.format(instruction=_on_one_line(instruction))
+    return CompletionPrompt(text=f"{shown} {_on_one_line(begun)}".rstrip(), stop=("\n",))
 
 
 def _told(template: str, extract: Extract, count: int) -> str:
@@ -174,12 +187,12 @@ def _quoted(extract: Extract) -> str:
 
 
 def _attribute(value: str) -> str:
-    return " ".join(value.split()).replace('"', "'").replace("<", "‹").replace(">", "›")
+    return _fence(" ".join(value.split()).replace('"', "'").replace("<", "‹").replace(">", "›"))
 
 
 def _fence(text: str) -> str:
     """Keep a text from closing the element that it stands in, and from ending the turn."""
-    return _CONTROLS.sub(r"<\\\1", text.strip())
+    return _CONTROLS.sub(r"\g<0>\\", text.strip())
 
 
 def _on_one_line(text: str) -> str:

@@ -47,7 +47,9 @@ class LengthBias(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pairs: int
-    chosen_longer: float = Field(description="Share of the pairs whose chosen answer is the longer one, 0 to 1.")
+    chosen_longer: float = Field(
+        description="Share of the pairs whose chosen answer is the longer one, 0 to 1; of a tie, half of it."
+    )
     mean_ratio: float = Field(description="Geometric mean of chosen to rejected length, in characters.")
 
 

@@ -143,6 +143,14 @@ class DroppedSample(BaseModel):
     detail: str = Field(default="", description="What in it, or which other sample.")
 
 
+class DatasetHead(BaseModel):
+    """What a dataset's files tell beside its samples."""
+
+    kind: DatasetKind
+    version: str
+    report: DatasetReport
+
+
 class TrainTestSplit(BaseModel):
     """A dataset: what passed, in two splits; what did not; and how it came to be."""
 
@@ -169,3 +177,8 @@ class TrainTestSplit(BaseModel):
         A sample's id is the hash of its document and its texts. Links are not in it: published, a file's is its name.
         """
         return text_hash(self.kind, *(f"{split}:{sample.id}" for split, sample in self.samples()))[:40]
+
+    @property
+    def head(self) -> DatasetHead:
+        """The dataset without its samples."""
+        return DatasetHead(kind=self.kind, version=self.version, report=self.report)

@@ -1,6 +1,7 @@
 """Asking a language model many things: tasks, what came of them, what they cost."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,11 @@ from llm_engineering.domain.documents import text_hash
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 
 TOKENS_OF_A_PRICE = 1_000_000
+# Models that reason before they answer, by their usual names, with or without the vendor's before a slash.
+_REASONING = re.compile(r"(?:^|/)(?:o\d|gpt-5|gpt-oss|deepseek-r|qwq|magistral)", re.IGNORECASE)
+# What they may take for it, on top of the answer: hidden, but counted as completion and within the limit of tokens
+# (https://platform.openai.com/docs/guides/reasoning). With the answer's limit alone, none would be left to answer with.
+REASONING_TOKENS = 4_000
 
 
 class Usage(BaseModel):
@@ -28,6 +34,12 @@ class Usage(BaseModel):
         return Usage(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(
+            prompt_tokens=self.prompt_tokens - other.prompt_tokens,
+            completion_tokens=self.completion_tokens - other.completion_tokens,
         )
 
 
@@ -47,7 +59,7 @@ class Price(BaseModel):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to draw the answer. The same prompt with the same sampling is the same task."""
+    """How to draw the answer; `max_tokens` is for its text, without what a model may take to reason before it."""
 
     max_tokens: int
     temperature: float = 0.0
@@ -66,11 +78,20 @@ class GenerationTask:
     answer: type[BaseModel] | None = None
 
     def key(self, model_id: str) -> str:
-        """Hash of all that the answer depends on: what is stored under it need not be asked again."""
+        """Hash of all that the answer depends on: what is stored under it need not be asked again.
+
+        The document belongs to it, so that what is forgotten with a document is exactly what was made of it. The same
+        paragraph in two documents is therefore asked twice.
+        """
         prompt, sampling = self.prompt, self.sampling
         form = "" if self.answer is None else answer_schema(self.answer)
         drawn = f"{sampling.max_tokens} {sampling.temperature} {sampling.seed}"
-        return text_hash(model_id, type(prompt).__name__, prompt.model_dump_json(), form, drawn)
+        return text_hash(model_id, type(prompt).__name__, prompt.model_dump_json(), form, drawn, str(self.document_id))
+
+
+def reasoning_tokens(model_id: str) -> int:
+    """How many tokens more than an answer's a model may take; 0 for one that is not known to reason."""
+    return REASONING_TOKENS if _REASONING.search(model_id) else 0
 
 
 @cache
@@ -95,7 +116,7 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
     MALFORMED = "malformed"  # not of the form that was asked for, also the second time
     REFUSED = "refused"  # the server will not take this prompt, or the model declines
-    FAILED = "failed"  # the server fails at this prompt, and answers others; not stored
+    FAILED = "failed"  # nothing came of it this time, and others are answered; not stored
 
 
 class Generation(BaseModel):
@@ -124,12 +145,13 @@ class GenerationReport(BaseModel):
     asked: int = 0
     answered: int = Field(default=0, description="Of those that were asked.")
     malformed: int = Field(default=0, description="Of all tasks: a rerun reuses these outcomes, too.")
-    refused: int = Field(default=0, description="Of all tasks, with those that the server failed at.")
+    refused: int = Field(default=0, description="Of all tasks: a rerun reuses these outcomes, too.")
+    failed: int = Field(default=0, description="Of all tasks: not stored, so that a rerun asks these again.")
     repaired: int = Field(default=0, description="Of the answered: mended, or in the right form the second time.")
     usage: Usage = Usage()
     cost_usd: float | None = Field(default=None, description="Of this run; None where the price is not known.")
     seconds: float = 0.0
-    problems: list[str] = Field(default_factory=list, description="The first few, in words.")
+    problems: list[str] = Field(default_factory=list, description="The first few different ones, in words.")
 
 
 class Estimate(BaseModel):

@@ -2,16 +2,32 @@
 
 import re
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from llm_engineering.domain.errors import InvalidInputError
 
 RepositoryType = Literal["dataset", "model"]
 
-_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_PART = r"[A-Za-z0-9](?:[\w.-]*\w)?"
+_ID = re.compile(rf"{_PART}/{_PART}", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]*")
+_LONGEST = 96
+
+
+def _checked(text: str) -> str:
+    # What the Hub refuses, too: https://huggingface.co/docs/huggingface_hub/package_reference/utilities
+    unfit = ".." in text or "--" in text or text.endswith(".git") or len(text) > _LONGEST
+    if unfit or not _ID.fullmatch(text):
+        raise ValueError(
+            f"OWNER/NAME, each of letters, digits and single '-', '_' and '.' between them, at most {_LONGEST} "
+            "characters in all"
+        )
+    return text
+
+
+RepositoryId = Annotated[str, AfterValidator(_checked)]
 
 
 class HubReference(BaseModel):
@@ -19,7 +35,7 @@ class HubReference(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    repository_id: str
+    repository_id: RepositoryId
     revision: str = "main"
 
     @classmethod
@@ -27,9 +43,12 @@ class HubReference(BaseModel):
         """Read `owner/name[@revision]`. Raises InvalidInputError when it is not of that form."""
         repository_id, _, revision = text.strip().partition("@")
         revision = revision or "main"
-        if not _ID.fullmatch(repository_id) or ".." in repository_id or not _REVISION.fullmatch(revision):
+        if not _REVISION.fullmatch(revision):
             raise InvalidInputError(f"Expected OWNER/NAME or OWNER/NAME@REVISION, got {text!r}.")
-        return cls(repository_id=repository_id, revision=revision)
+        try:
+            return cls(repository_id=repository_id, revision=revision)
+        except ValidationError:
+            raise InvalidInputError(f"Expected OWNER/NAME or OWNER/NAME@REVISION, got {text!r}.") from None
 
     def __str__(self) -> str:
         return f"{self.repository_id}@{self.revision}"

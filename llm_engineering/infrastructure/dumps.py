@@ -2,7 +2,6 @@
 
 import codecs
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import ijson
 
 from llm_engineering.domain.errors import InvalidDumpError
-from llm_engineering.domain.storage import writing
+from llm_engineering.domain.storage import replacing
 
 _HEAD_BYTES = 1024
 
@@ -47,18 +46,14 @@ class JsonDump:
 
     def write(self, collection: str, records: Iterable[Mapping[str, Any]]) -> int:
         """Write the records and return how many there were."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(collection)
-        partial = path.with_suffix(".json.partial")
         count = 0
-        with partial.open("w", encoding="utf-8") as file:
+        with replacing(self._path(collection)) as file:
             file.write("[")
             for record in records:
                 file.write(",\n" if count else "\n")
                 json.dump(record, file, ensure_ascii=False)
                 count += 1
             file.write("\n]\n")
-        os.replace(partial, path)
         return count
 
     def _path(self, collection: str) -> Path:
@@ -78,13 +73,6 @@ class TextFiles:
             StorageFullError: there is no room; an older file of this name is kept.
         """
         path = self._folder / name
-        partial = path.with_name(f"{name}.partial")
-        with writing(path):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with partial.open("w", encoding="utf-8", newline="\n") as file:
-                    file.writelines(pieces)
-                os.replace(partial, path)
-            finally:
-                partial.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.writelines(pieces)
         return str(path), path.stat().st_size

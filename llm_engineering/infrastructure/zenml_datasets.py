@@ -4,23 +4,15 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
-from pydantic import BaseModel
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.metadata.metadata_types import MetadataType
 
-from llm_engineering.domain.dataset_reports import DatasetReport
-from llm_engineering.domain.datasets import DatasetKind, DroppedSample, Sample, TrainTestSplit
+from llm_engineering.domain.datasets import DatasetHead, DroppedSample, Sample, TrainTestSplit
 from llm_engineering.domain.storage import writing
 from llm_engineering.infrastructure.charts.datasets import dataset_page
 
 TRAIN, TEST, DROPPED, REPORT, PAGE = "train.jsonl", "test.jsonl", "dropped.jsonl", "report.json", "report.html"
-
-
-class _Head(BaseModel):
-    kind: DatasetKind
-    version: str
-    report: DatasetReport
 
 
 class DatasetMaterializer(BaseMaterializer):
@@ -35,16 +27,15 @@ class DatasetMaterializer(BaseMaterializer):
 
     def save(self, data: TrainTestSplit) -> None:
         """Write the samples, what was dropped, and the report. Raises StorageFullError."""
-        head = _Head(kind=data.kind, version=data.version, report=data.report)
         self._write(TRAIN, (sample.model_dump_json() for sample in data.train))
         self._write(TEST, (sample.model_dump_json() for sample in data.test))
         self._write(DROPPED, (dropped.model_dump_json() for dropped in data.dropped))
-        self._write(REPORT, [head.model_dump_json(indent=2)])
+        self._write(REPORT, [data.head.model_dump_json(indent=2)])
 
     def load(self, data_type: type[Any]) -> TrainTestSplit:  # noqa: ARG002 - there is one
         """The dataset as it was saved."""
         with self.artifact_store.open(self._path(REPORT), "rb") as file:
-            head = _Head.model_validate_json(file.read())
+            head = DatasetHead.model_validate_json(file.read())
         return TrainTestSplit(
             kind=head.kind,
             train=[Sample.model_validate_json(line) for line in self._lines(TRAIN)],

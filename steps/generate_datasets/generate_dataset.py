@@ -8,7 +8,10 @@ from llm_engineering.bootstrap import build_services
 from llm_engineering.bootstrap_datasets import DatasetRun
 from llm_engineering.domain.dataset_options import DatasetOptions
 from llm_engineering.domain.datasets import DatasetKind, TrainTestSplit
-from llm_engineering.infrastructure import zenml_datasets  # noqa: F401 - its materializer is the one of datasets
+
+# Imported for what it registers: how ZenML keeps the dataset that this step returns. Whoever reads it back needs no
+# import, for the artifact names its materializer.
+from llm_engineering.infrastructure import zenml_datasets  # noqa: F401
 
 
 # Not cached: the documents are outside of what ZenML sees. What was asked before is not asked again all the same.

@@ -95,9 +95,13 @@ def well(asked: Asked) -> Answer:
     return Answer(said(asked.prompt.upper(), chat="messages" in asked.body))
 
 
+# llama.cpp's, whose code is a number.
+TOO_LONG = {"error": {"code": 400, "message": "the request exceeds ...", "type": "exceed_context_size_error"}}
+
 # What can go wrong, by its name in a prompt.
 TROUBLE: dict[str, Callable[[Asked], Answer]] = {
     "400": lambda _: refused(400, "unknown"),
+    "too-long": lambda _: Answer(TOO_LONG, 400),
     "filtered": lambda _: refused(400, "content_filter"),
     "429": lambda _: refused(429, "rate_limit_exceeded", retry_after="0.2"),
     "500": lambda _: refused(500),
@@ -110,6 +114,9 @@ TROUBLE: dict[str, Callable[[Asked], Answer]] = {
     "wrong-form": lambda _: Answer(said('{"pairs": "none"}')),
     "no-json": lambda _: Answer(said("I would rather not.")),
     "no-choices": lambda _: Answer({**said(""), "choices": []}),
+    "no-message": lambda _: Answer({**said(""), "choices": [{"index": 0, "finish_reason": "stop"}]}),
+    "null": lambda _: Answer(said(None)),
+    "all-reasoning": lambda _: Answer(said("", "length")),
     "empty": lambda asked: Answer(said("", chat="messages" in asked.body)),
     "refusal": lambda _: Answer(said(None, refusal="I cannot help with that.")),
     "held-back": lambda _: Answer(said("", "content_filter")),
@@ -127,6 +134,8 @@ class OpenAIServer:
         self.next: deque[Answer] = deque()
         self.asked: list[Asked] = []
         self.most_at_once = 0
+        # Keeps the request of this number, counted from 1, waiting for its answer as long as it says so.
+        self.holds: Callable[[int], bool] = lambda _: False
         self.url = ""
         self._at_once = 0
         self._healed = False
@@ -160,10 +169,13 @@ class OpenAIServer:
         content = await reader.readexactly(int(length[1])) if length else b"{}"
         asked = Asked(time.monotonic(), head.split(b" ")[1].decode(), head.decode(), json.loads(content))
         self.asked.append(asked)
+        number = len(self.asked)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             await asyncio.sleep(self.latency_seconds)
+            while self.holds(number):  # noqa: ASYNC110 - another thread may say so
+                await asyncio.sleep(0.002)
             return await _send(self._choose(asked), writer)
         finally:
             self._at_once -= 1

@@ -141,4 +141,5 @@ def test_the_instructions_of_one_kind_are_not_asked_for_again_for_the_other(
     first, second = (datasets[kind].report.generation for kind in DatasetKind)
     assert first.reused == 0
     assert second.reused == first.asked
-    assert second.asked == len(TEXTS)
+    # An attempt at each, which may be gone on with once.
+    assert len(TEXTS) <= second.asked <= 2 * len(TEXTS)

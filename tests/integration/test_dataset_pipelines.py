@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from llm_engineering.bootstrap import Services
+from llm_engineering.domain.datasets import DatasetHead, DatasetKind
 from llm_engineering.domain.documents import Author, CleanedDocument, RawDocument
 from llm_engineering.domain.features import FeatureState, IndexSpec
 from llm_engineering.infrastructure.local.mongo_daemon import MongoDaemon
@@ -67,11 +68,9 @@ def answer(asked: Asked) -> Answer:
     question = f"What happens to number {number[0]} in {place[0]} and to number {number[1]} in {place[1]}?"
     schema = json.dumps(asked.body["response_format"])
     if "rejected" in schema:
-        rejected = (
-            f"Nobody knows what became of {number[0]}. Few people wrote down what they built at that time, and most of "
-            "the papers were lost in a fire that destroyed half of the archive one summer."
-        )
-        triple = {"instruction": question, "rejected": rejected.strip(), "chosen": chosen}
+        # No two alike, and about as often shorter than the chosen answer as longer.
+        words = random.Random(chosen)
+        triple = {"instruction": question, "rejected": f"{sentence(words)} {sentence(words)}", "chosen": chosen}
         return Answer(said(json.dumps({"triples": [triple]})))
     return Answer(said(json.dumps({"pairs": [{"instruction": question, "answer": chosen}]})))
 
@@ -175,6 +174,13 @@ def rows(project: Project) -> list[list[dict[str, Any]]]:
     return [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
 
 
+def kept_dataset(project: Project, kind: DatasetKind) -> Path:
+    """The folder of ZenML's newest artifact of this kind."""
+    [artifact] = project.zenml_config_path.rglob(f"generate_dataset/{kind.artifact_name}")
+    newest = max(artifact.rglob("report.json"), key=lambda path: path.stat().st_mtime)
+    return newest.parent
+
+
 def test_a_dry_run_says_what_a_run_would_ask_and_cost_and_asks_nothing(stocked: Project) -> None:
     flags = ("--run-generate-instruct-datasets", "--run-generate-preference-datasets", "--dry-run")
     done = stocked.command("run", *flags, "--budget", "0.000001")
@@ -239,8 +245,8 @@ def test_the_same_again_asks_nothing_and_a_gate_that_fails_is_red_with_the_datas
     assert "Traceback" not in done.stdout + done.stderr
     assert not (stocked.state / "hub" / "datasets" / "moodswarm" / "twin-preferences").exists()
 
-    kept = stocked.command("dataset_inspect", "stats", "preference", "--json")
-    assert kept.returncode == 0, kept.stderr
-    figures = json.loads(kept.stdout)
-    assert figures["splits"]["train"]["samples"] + figures["splits"]["test"]["samples"] >= 20
-    assert [check["name"] for check in figures["gate"] if not check["passed"]] == ["enough samples"]
+    kept = kept_dataset(stocked, DatasetKind.PREFERENCE)
+    head = DatasetHead.model_validate_json((kept / "report.json").read_bytes())
+    assert [check.name for check in head.report.gate if not check.passed] == ["enough samples"]
+    samples = b"".join((kept / f"{split}.jsonl").read_bytes() for split in ("train", "test"))
+    assert DOCUMENTS >= len(samples.splitlines()) >= 20

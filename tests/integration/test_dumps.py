@@ -1,14 +1,14 @@
 """JSON dumps on a real disk."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llm_engineering.domain.errors import InvalidDumpError
-from llm_engineering.infrastructure.dumps import JsonDump
+from llm_engineering.infrastructure.dumps import JsonDump, TextFiles
 from tests.fakes import Killed
 
 RECORDS: list[dict[str, Any]] = [
@@ -120,3 +120,27 @@ def test_what_stands_before_the_break_is_given_before_the_error(tmp_path: Path) 
     assert [next(records), next(records)] == [{"a": 1}, {"a": 2}]
     with pytest.raises(InvalidDumpError):
         next(records)
+
+
+def write_text(folder: Path, records: Iterator[dict[str, Any]]) -> None:
+    TextFiles(folder).write("C.json", map(json.dumps, records))
+
+
+def write_dump(folder: Path, records: Iterator[dict[str, Any]]) -> None:
+    JsonDump(folder).write("C", records)
+
+
+@pytest.mark.parametrize("write", [write_text, write_dump])
+def test_of_two_exports_at_once_the_last_one_is_whole(
+    tmp_path: Path, write: Callable[[Path, Iterator[dict[str, Any]]], None]
+) -> None:
+    def slow() -> Iterator[dict[str, Any]]:
+        yield {"from": "slow"}
+        write(tmp_path, iter([{"from": "quick"}]))
+        assert "quick" in (tmp_path / "C.json").read_text()
+        yield {"from": "slow, too"}
+
+    write(tmp_path, slow())
+    [file] = tmp_path.iterdir()
+    assert file.read_text().count("slow") == 2
+    assert "quick" not in file.read_text()

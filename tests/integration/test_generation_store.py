@@ -95,11 +95,18 @@ def test_a_failure_inside_the_server_may_be_a_full_disk() -> None:
         raise error
 
 
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"writeErrors": [{"code": 11000, "errmsg": "E"}, {"code": 14031, "errmsg": "full"}]},
+        {"writeErrors": [{"code": 11000, "errmsg": "E"}], "writeConcernErrors": [{"code": 14031, "errmsg": "full"}]},
+    ],
+)
 def test_a_failure_beside_duplicates_is_not_passed_over(
-    generations: MongoGenerationStore, monkeypatch: pytest.MonkeyPatch
+    generations: MongoGenerationStore, monkeypatch: pytest.MonkeyPatch, details: dict[str, Any]
 ) -> None:
     def insert_many(*_: Any, **__: Any) -> None:
-        raise BulkWriteError({"writeErrors": [{"code": 11000, "errmsg": "E"}, {"code": 14031, "errmsg": "full"}]})
+        raise BulkWriteError(details)
 
     monkeypatch.setattr(type(generations._collection), "insert_many", insert_many)
     with pytest.raises(StorageFullError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from llm_engineering.application.dataset.card import render_card
 from llm_engineering.application.dataset.layout import publishable, read_layout, write_layout
@@ -122,7 +123,9 @@ def test_a_name_never_leads_out_of_the_hubs_folder(local: LocalHub, folder: Path
         with pytest.raises(InvalidInputError, match="Expected OWNER/NAME"):
             local.publish(name, folder, "dataset", "")
         with pytest.raises(InvalidInputError, match="Expected OWNER/NAME"):
-            fetch(local, name=name)
+            local.fetch(HubReference.model_construct(repository_id=name), "dataset")
+        with pytest.raises(ValidationError, match="OWNER/NAME"):
+            HubReference(repository_id=name)
 
 
 def test_a_snapshot_that_somebody_edited_is_refused(local: LocalHub, folder: Path) -> None:

@@ -121,6 +121,7 @@ def test_every_kind_of_damage_to_the_real_engine_is_found_and_mended(
         "vanished": 1,
         "incomplete": 1,
         "orphaned": 2,
+        "edited": 0,
     }
     mended = repair(store, vectors, makers(), SilentProgress())
     assert mended.repaired is not None

@@ -10,17 +10,20 @@ import pytest
 from pydantic import BaseModel
 
 from llm_engineering.application.dataset.asking import Asker
-from llm_engineering.application.dataset.costs import billed_tokens, check_budget, most_tokens
+from llm_engineering.application.dataset.costs import Purse, billed_tokens, check_budget, most_tokens
 from llm_engineering.application.dataset.forms import in_form
 from llm_engineering.application.dataset.keeping import BATCH_SIZE, Keeper
 from llm_engineering.domain.dataset_options import GenerationOptions
 from llm_engineering.domain.errors import (
+    BudgetExceededError,
     BudgetTooSmallError,
     MalformedAnswerError,
     PipelineConfigError,
+    RefusedPromptError,
     StorageFullError,
 )
 from llm_engineering.domain.generation import (
+    REASONING_TOKENS,
     Estimate,
     Generation,
     GenerationTask,
@@ -144,13 +147,13 @@ def test_a_text_without_a_form_is_taken_without_the_space_around_it() -> None:
 
 
 def test_tokens_are_counted_by_bytes_and_a_forms_schema_counts() -> None:
-    assert most_tokens(task("four" * 3, 7)) == Usage(prompt_tokens=4, completion_tokens=7)
-    assert most_tokens(task("日本", 7)).prompt_tokens == 2
+    assert most_tokens(task("four" * 3, 7), "m") == Usage(prompt_tokens=4, completion_tokens=7)
+    assert most_tokens(task("日本", 7), "m").prompt_tokens == 2
     chat = GenerationTask(ChatPrompt(system="abc", user="def"), Sampling(1), NOBODY, NOBODY)
-    assert most_tokens(chat).prompt_tokens == 16 + 2
+    assert most_tokens(chat, "m").prompt_tokens == 16 + 2
     schema = len('{"properties": {"name": {"title": "Name", "type": "string"}}, "required": ["name"]')
     formed = GenerationTask(chat.prompt, chat.sampling, NOBODY, NOBODY, Items)
-    assert most_tokens(formed).prompt_tokens > 18 + schema // 3
+    assert most_tokens(formed, "m").prompt_tokens > 18 + schema // 3
 
 
 def test_a_server_that_does_not_count_is_counted_for() -> None:
@@ -203,6 +206,42 @@ def test_nothing_to_ask_is_nothing() -> None:
     assert asyncio.run(asker.ask([], "nothing")) == []
 
 
+def test_a_problem_that_many_tasks_have_is_told_once() -> None:
+    class Refusing(Echo):
+        async def reply(self, task: GenerationTask) -> Reply:
+            text = (await super().reply(task)).text
+            raise RefusedPromptError("It is the last one." if text == "9" else "It is refused.")
+
+    asker = Asker(Refusing(), MemoryStore(), None, GenerationOptions(concurrency=1), SilentProgress())
+    asyncio.run(asker.ask([task(str(number)) for number in range(10)], "numbers"))
+    assert asker.report.refused == 10
+    assert asker.report.problems == ["It is refused.", "It is the last one."]
+
+
+def test_an_interruption_tells_how_many_answers_are_stored(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(Echo):
+        async def reply(self, task: GenerationTask) -> Reply:
+            reply = await super().reply(task)
+            if len(self.asked) > 3:
+                stuck.set()
+                await asyncio.Event().wait()
+            return reply
+
+    stuck, store = asyncio.Event(), MemoryStore()
+    asker = Asker(Stuck(), store, None, GenerationOptions(concurrency=1), SilentProgress())
+
+    async def run() -> None:
+        asking = asyncio.create_task(asker.ask([task(str(number)) for number in range(9)], "numbers"))
+        await asyncio.wait_for(stuck.wait(), 5)
+        asking.cancel()  # as asyncio.run does at Ctrl-C
+        await asking
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+    assert "Interrupted: 3 new answers are stored." in caplog.text
+    assert len(store.kept) == 3
+
+
 def test_what_comes_is_stored_while_the_work_goes_on() -> None:
     store = MemoryStore()
 
@@ -218,6 +257,29 @@ def test_what_comes_is_stored_while_the_work_goes_on() -> None:
 
     asyncio.run(run())
     assert store.batches == [BATCH_SIZE, 1]
+
+
+def test_what_comes_while_a_batch_is_stored_waits_for_more() -> None:
+    store = MemoryStore(seconds=0.05)
+
+    async def work(keeper: Keeper) -> None:
+        for number in range(BATCH_SIZE):
+            keeper.keep(generation(f"first {number}"))
+        await asyncio.sleep(0.01)
+        keeper.keep(generation("meanwhile"))
+        while not store.batches:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        for number in range(BATCH_SIZE - 1):
+            keeper.keep(generation(f"then {number}"))
+        while len(store.kept) < 2 * BATCH_SIZE:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+    async def run() -> None:
+        async with Keeper(store) as keeper:
+            await asyncio.wait_for(keeper.watch([work(keeper)]), 5)
+
+    asyncio.run(run())
+    assert store.batches == [BATCH_SIZE, BATCH_SIZE]
 
 
 def test_the_end_of_the_work_at_the_moment_when_a_batch_is_full_ends_it() -> None:
@@ -282,4 +344,53 @@ def test_another_form_prompt_or_draw_is_another_task() -> None:
     ]
     keys = {one.key("m") for one in tasks} | {tasks[0].key("n")}
     assert len(keys) == 7
-    assert GenerationTask(chat, Sampling(1), UUID(int=1), NOBODY).key("m") == tasks[0].key("m")
+
+
+def test_what_is_made_of_two_documents_is_two_tasks_so_that_one_can_be_forgotten() -> None:
+    store, model = MemoryStore(), Echo()
+    prompt = CompletionPrompt(text="the same paragraph")
+    tasks = [GenerationTask(prompt, Sampling(10), UUID(int=number), NOBODY) for number in (1, 2, 1)]
+    found = asyncio.run(Asker(model, store, None, GenerationOptions(), SilentProgress()).ask(tasks, "x"))
+    assert [one.document_id.int for one in found] == [1, 2, 1]
+    assert sorted(one.document_id.int for one in store.kept.values()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "reasons"),
+    [
+        ("gpt-5", True),
+        ("gpt-5-mini", True),
+        ("openai/gpt-5-nano", True),
+        ("o4-mini", True),
+        ("o1", True),
+        ("openai/gpt-oss-20b", True),
+        ("deepseek-reasoner", True),
+        ("gpt-4o-mini", False),
+        ("gpt-4.1", False),
+        ("olmo-7b", False),
+        ("org/foo-o1", False),
+    ],
+)
+def test_the_estimate_of_a_model_that_reasons_has_the_tokens_for_that(model_id: str, reasons: bool) -> None:
+    chat = GenerationTask(ChatPrompt(system="abc", user="def"), Sampling(7), NOBODY, NOBODY)
+    assert most_tokens(chat, model_id).completion_tokens == 7 + (REASONING_TOKENS if reasons else 0)
+    assert most_tokens(task("a text to continue", 7), model_id).completion_tokens == 7
+
+
+def test_a_server_that_counts_more_than_the_estimate_is_held_to_what_it_counts() -> None:
+    async def run() -> None:
+        purse = Purse("m", Price(prompt=1e6, completion=1e6), budget_usd=100)
+        estimated = Usage(prompt_tokens=10, completion_tokens=10)
+        with purse.held(estimated):
+            # Also what is under way counts as much more: 10 of it, 10 paid, and three times 10 twice, and 10 twice.
+            purse.pay(Usage(prompt_tokens=30, completion_tokens=5), estimated)
+            waiting = asyncio.create_task(purse.wait_for_money(estimated))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        await waiting
+        purse.pay(Usage(prompt_tokens=1, completion_tokens=25), estimated)
+        # 61 are paid; the next could be 30 and 25, the most that was counted of each.
+        with pytest.raises(BudgetExceededError, match=r"\$61\.0000, and the next request could cost \$55\.0000"):
+            await purse.wait_for_money(estimated)
+
+    asyncio.run(run())

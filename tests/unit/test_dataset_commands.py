@@ -1,5 +1,6 @@
 """The commands that make, show and publish datasets: what they check before they start anything, and what they say."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,15 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from llm_engineering.application.dataset.publishing import publish_dataset
+from llm_engineering.application.dataset.splitting import split_of
 from llm_engineering.bootstrap import Services
 from llm_engineering.bootstrap_datasets import DatasetRun
-from llm_engineering.domain.dataset_options import DatasetOptions, PublishOptions
+from llm_engineering.domain.dataset_options import DatasetOptions, PublishOptions, SplitOptions
 from llm_engineering.domain.dataset_reports import GateCheck
-from llm_engineering.domain.datasets import DatasetKind, TrainTestSplit
+from llm_engineering.domain.datasets import DatasetKind, Source, TrainTestSplit
 from llm_engineering.domain.documents import Author
 from llm_engineering.domain.errors import (
     BudgetTooSmallError,
@@ -23,10 +26,11 @@ from llm_engineering.domain.errors import (
     PipelineConfigError,
     QualityGateError,
     SettingsError,
+    TooLittleDataError,
     UnknownAuthorError,
 )
 from llm_engineering.domain.features import FeatureState
-from llm_engineering.domain.generation import Generation
+from llm_engineering.domain.generation import Generation, GenerationReport
 from llm_engineering.domain.hub import HubReference
 from llm_engineering.infrastructure.hub.local import LocalHub
 from llm_engineering.settings import Settings
@@ -42,6 +46,7 @@ from tests.fakes import (
 from tests.sample_datasets import dataset, report
 from tools import dataset_inspect, dataset_publish
 from tools import run as runner
+from tools._dataset_report import print_dataset
 from tools._datasets import Plan, plans_of, with_budget
 from tools._pipeline_configs import CONFIGS, check_config
 
@@ -77,7 +82,7 @@ class NoGenerations:
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    """Services with stores in memory, and a remote model that has a price; one article is stored."""
+    """Services with stores in memory, and a remote model that has a price; two articles are stored."""
     values: dict[str, Any] = {"OPENAI_API_KEY": "sk-x", "OPENAI_MODEL_ID": "gpt-4o-mini", "LOCAL_STATE_DIR": tmp_path}
     with Services(Settings(_env_file=None, **values)) as services:
         vectors, documents = MemoryVectorStore(), MemoryDocumentStore()
@@ -87,9 +92,10 @@ def services(tmp_path: Path) -> Iterator[Services]:
             f"and nobody in the whole of London has ever seen the like of it before that day." * 2
             for i in range(30)
         )
-        document = cleaned(text, "engine")
+        # One for each split.
+        halves = {split_of(Source.of(one), SplitOptions()): one for one in (cleaned(text, f"e-{i}") for i in range(20))}
         vectors.upsert_documents(
-            [(document, FeatureState(feature_hash="h", chunk_count=1, category=document.category))]
+            [(one, FeatureState(feature_hash="h", chunk_count=1, category=one.category)) for one in halves.values()]
         )
         documents.get_or_create_author(ADA.full_name)
         parts = {
@@ -121,10 +127,11 @@ def test_flags_that_do_not_go_together_are_refused(arguments: list[str], told: s
     assert not (tmp_path / "state").exists()
 
 
-def test_a_budget_that_is_no_number_is_refused(tmp_path: Path) -> None:
-    result = invoke(runner.main, "--run-generate-instruct-datasets", "--budget", "nan")
+@pytest.mark.parametrize("budget", ["nan", "inf"])
+def test_a_budget_that_is_no_number_is_refused(tmp_path: Path, budget: str) -> None:
+    result = invoke(runner.main, "--run-generate-instruct-datasets", "--budget", budget)
     assert result.exit_code == 2
-    assert "budget_usd is nan" in result.output
+    assert f"budget_usd is {budget}, expected a finite number" in result.output
     assert not (tmp_path / "state").exists()
 
 
@@ -174,6 +181,10 @@ def test_the_configurations_that_are_shipped_spell_out_the_defaults(kind: Datase
         (INSTRUCT, "{quality: {min_answer_characters: 5000}}", "min_answer_characters not above max_answer"),
         (PREFERENCE, "{split: {test_size: 1}}", "parameters.split.test_size is 1"),
         (PREFERENCE, "{publish: {dataset_id: twin}}", "parameters.publish.dataset_id is 'twin'"),
+        *(
+            (INSTRUCT, f"{{publish: {{dataset_id: '{name}'}}}}", f"parameters.publish.dataset_id is '{name}'")
+            for name in ("_me/twin", "../x", "me/_t", "me/..", "me/twin@main", "me/a--b", "me/a.git", "me/twin-")
+        ),
         (INSTRUCT, "{mock: true}", "unknown key parameters.mock"),
         ("export_artifact_to_json", "{artifact_names: [users]}", "parameters.artifact_names.0 is 'users'"),
         ("export_artifact_to_json", "{artifact_names: []}", "parameters.artifact_names is empty"),
@@ -230,8 +241,15 @@ def test_only_the_named_authors_and_categories_are_read(services: Services) -> N
     services.documents.get_or_create_author("Charles Babbage")
     run = DatasetRun(services)
     assert run.estimate(DatasetKind.INSTRUCT, options(author_full_names=["Ada Lovelace"])).tasks > 0
-    assert run.estimate(DatasetKind.INSTRUCT, options(author_full_names=["Charles Babbage"])).tasks == 0
-    assert run.estimate(DatasetKind.INSTRUCT, options(categories=["posts"])).tasks == 0
+    for nothing in (options(author_full_names=["Charles Babbage"]), options(categories=["posts"])):
+        with pytest.raises(TooLittleDataError, match="no cleaned documents"):
+            run.estimate(DatasetKind.INSTRUCT, nothing)
+
+
+def test_a_split_that_would_be_empty_is_told_with_the_estimate(services: Services) -> None:
+    tiny = DatasetOptions.model_validate({"split": {"test_size": 0.0001}})
+    with pytest.raises(TooLittleDataError, match=r"Set split\.test_size to 0\.\d+ or more"):
+        DatasetRun(services).estimate(DatasetKind.INSTRUCT, tiny)
 
 
 def test_a_dataset_is_published_to_the_local_hub_and_read_back(services: Services) -> None:
@@ -271,6 +289,14 @@ def files(tmp_path: Path) -> Path:
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"{split}.jsonl").write_text(lines)
     return folder
+
+
+def test_a_run_tells_how_many_tasks_gave_nothing() -> None:
+    asked = GenerationReport(model_id="gpt-4o-mini", tasks=9, asked=9, answered=3, malformed=2, refused=1, failed=3)
+    console = Console(file=io.StringIO(), width=200)
+    print_dataset(dataset().model_copy(update={"report": report(generation=asked)}), console)
+    assert isinstance(console.file, io.StringIO)
+    assert "3 answered, 0 of them the second time, 2 malformed, 1 refused, 3 failed;" in console.file.getvalue()
 
 
 def test_anybodys_files_can_be_looked_at(files: Path) -> None:
@@ -370,6 +396,35 @@ def test_publishing_needs_a_dataset_a_token_and_a_name(monkeypatch: pytest.Monke
     without_token = invoke(dataset_publish.main, "instruct", "--push-to-huggingface")
     assert (without_token.exit_code, "HUGGINGFACE_ACCESS_TOKEN" in without_token.stderr) == (2, True)
     assert invoke(dataset_publish.main, "instruct", "--dataset-id", "engine").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "push", "private", "license_"),
+    [
+        ([], True, False, "mit"),
+        (["--local", "--private", "--license", "other"], False, True, "other"),
+        (["--push-to-huggingface", "--public"], True, False, "mit"),
+    ],
+)
+def test_what_no_flag_says_stays_as_the_configuration_has_it(
+    flags: list[str], push: bool, private: bool, license_: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configured = {"dataset_id": "ada/engine", "push_to_huggingface": True, "private": False, "license": "mit"}
+    (tmp_path / f"{INSTRUCT}.yaml").write_text(yaml.safe_dump({"parameters": {"publish": configured}}))
+    monkeypatch.setattr("tools._pipeline_configs.CONFIGS", tmp_path)
+    publishing(monkeypatch, dataset())
+    asked: list[PublishOptions] = []
+
+    def build(_: Settings, options: PublishOptions) -> LocalHub:
+        asked.append(options)
+        return LocalHub(tmp_path / "hub")
+
+    monkeypatch.setattr("llm_engineering.bootstrap_datasets.build_hub", build)
+    result = invoke(dataset_publish.main, "instruct", "--dry-run", *flags)
+    assert result.exit_code == 0, result.output
+    expected = PublishOptions(dataset_id="ada/engine", push_to_huggingface=push, private=private, license=license_)
+    assert asked
+    assert all(options == expected for options in asked)
 
 
 def test_a_kind_that_was_never_made_is_told_with_what_to_run(

@@ -7,6 +7,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from llm_engineering.application.dataset.contamination import EvaluationWords, drop_same_questions
 from llm_engineering.application.dataset.duplicates import (
@@ -15,13 +16,22 @@ from llm_engineering.application.dataset.duplicates import (
     drop_same_meaning,
     drop_similar,
     instruction,
+    rejected_answer,
 )
 from llm_engineering.application.dataset.finding import Verdict
 from llm_engineering.application.dataset.meanings import Meanings
-from llm_engineering.application.dataset.similarity import counted_pairs, jaccard, shingles, similar_pairs
+from llm_engineering.application.dataset.similarity import (
+    Index,
+    containment,
+    counted_pairs,
+    jaccard,
+    shingles,
+    similar_pairs,
+    tokens,
+)
 from llm_engineering.domain.dataset_options import QualityOptions
 from llm_engineering.domain.datasets import Candidate, Sample, Split
-from tests.dataset_candidates import candidate
+from tests.dataset_candidates import REJECTED, candidate
 from tests.fakes import WordEmbedder
 
 OPTIONS = QualityOptions()
@@ -73,6 +83,36 @@ def test_the_similarity_is_the_share_of_runs_that_both_have() -> None:
     assert jaccard(shingles("a b c d", 2), shingles("B, c d e!", 2)) == 0.5
     assert shingles("Just one", 3) == {"just one"}
     assert jaccard(shingles("", 2), shingles("", 2)) == 1.0
+
+
+@pytest.mark.parametrize("threshold", [hundredths / 100 for hundredths in range(1, 101)])
+def test_no_threshold_is_rounded_to_one_side_by_one_finder_and_to_the_other_by_the_other(threshold: float) -> None:
+    # Of 20, 25, ... a share that is the threshold itself, as far as there is one; and the next smaller.
+    for whole in (20, 25, 50, 100):
+        for shared in {int(threshold * whole), round(threshold * whole)} - {0}:
+            sets = [frozenset(map(str, range(whole))), frozenset(map(str, range(shared)))]
+            is_alike = shared * 100 >= round(threshold * 100) * whole
+            assert bool(list(similar_pairs(sets, threshold))) is is_alike
+            assert bool(list(counted_pairs(sets, threshold))) is is_alike
+            assert bool(Index(sets[:1]).alike(sets[1], threshold)) is is_alike
+
+
+def test_a_threshold_of_nothing_is_no_option() -> None:
+    for name in ("near_duplicate", "same_meaning", "contaminated_cosine", "max_shared_text"):
+        with pytest.raises(ValidationError, match="greater than 0"):
+            QualityOptions.model_validate({name: 0.0})
+
+
+@settings(deadline=None)
+@given(st.lists(st.frozensets(st.sampled_from("abcdefghij"), min_size=1), max_size=12), st.integers(1, 20))
+def test_what_contains_a_set_is_found_the_closest_first(sets: list[frozenset[str]], twentieths: int) -> None:
+    wanted = frozenset("abcd")
+    expected = {
+        place for place, one in enumerate(sets) if 20 * len(wanted & one) >= twentieths * min(len(wanted), len(one))
+    }
+    found = Index(sets).containing(wanted, twentieths / 20)
+    assert {place for _, place in found} == expected
+    assert [share for share, _ in found] == sorted((containment(wanted, sets[p]) for p in expected), reverse=True)
 
 
 @settings(deadline=None)
@@ -141,6 +181,24 @@ def test_capitals_blanks_and_punctuation_make_no_other_instruction() -> None:
     pair = [candidate("What is  RAG?", name="a"), candidate("what is rag", name="b")]
     assert len(kept(drop_same(pair, instruction, all_train))) == 1
     assert len(kept(drop_same([candidate("?!", name="a"), candidate("...", name="b")], instruction, all_train))) == 2
+
+
+def test_names_that_differ_in_their_signs_are_different_names() -> None:
+    asked = [candidate(f"Explain what {name} is good for.", name=name) for name in ("C", "C++", "C#", "c#?")]
+    same = drop_same(asked, instruction, all_train)
+    assert len(kept(same) & {"C#", "c#?"}) == 1
+    assert {"C", "C++"} <= kept(same)
+    # Of seven pairs of words the five without the name are the same: 4 / 8.
+    assert {"C", "C++", "C#"} == kept(drop_similar(asked[:3], instruction, all_train, 2, 0.7))
+    assert tokens("C++, F# and a 1+1 # b") == ["c++", "f#", "and", "a", "1", "1", "b"]
+
+
+def test_the_same_rejected_answer_is_one() -> None:
+    pairs = [candidate(f"Why {name}?", name=name, rejected=REJECTED) for name in "ab"]
+    verdicts = drop_same(pairs, rejected_answer, held_out("b"))
+    assert kept(verdicts) == {"b"}
+    assert verdicts[0].finding is not None
+    assert verdicts[0].finding.reason == "same rejected answer"
 
 
 def test_what_is_like_a_dropped_sample_only_stays() -> None:
@@ -213,6 +271,31 @@ def test_an_instruction_that_means_an_evaluation_question_is_dropped() -> None:
     finding = verdicts[0].finding
     assert finding is not None
     assert finding.detail == "1.00: Food of the cat?"
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_dropped"),
+    [
+        # Of the thirteen pairs of words of either eleven are the same: 11 / 15. No eight words in a row are.
+        ("In which places can I look up later why a URL was not read?", True),
+        ("In which places can I look up later why a page was not read?", False),
+    ],
+)
+def test_an_instruction_in_nearly_the_words_of_a_question_is_dropped(asked: str, is_dropped: bool) -> None:
+    words = EvaluationWords([QUESTION], OPTIONS)
+    finding = words.why_contaminated(candidate(asked))
+    assert (finding.reason if finding else None) == (
+        "instruction is nearly an evaluation question" if is_dropped else None
+    )
+    assert words.why_contaminated(candidate(answer=asked)) is None
+
+
+def test_what_is_to_be_found_for_a_question_may_be_learned() -> None:
+    words = EvaluationWords([QUESTION], OPTIONS)
+    assert (
+        words.why_contaminated(candidate("Where is it told?", "Look it up in the run's report, below failed links."))
+        is None
+    )
 
 
 def test_without_evaluation_questions_nothing_is_contaminated() -> None:

@@ -5,11 +5,12 @@ import re
 
 import pytest
 
-from llm_engineering.application.dataset.alignment import own_words, stands_in
+from llm_engineering.application.dataset.alignment import own_words
 from llm_engineering.application.dataset.extracts import Drawn, draw_extracts
 from llm_engineering.application.dataset.paragraphs import unwrapped
-from llm_engineering.domain.dataset_options import GenerationOptions
-from llm_engineering.domain.datasets import Extract
+from llm_engineering.application.dataset.splitting import split_of
+from llm_engineering.domain.dataset_options import GenerationOptions, SplitOptions
+from llm_engineering.domain.datasets import Extract, Source, Split
 from llm_engineering.domain.documents import CleanedDocument, DataCategory
 from tests.fakes import cleaned
 
@@ -26,12 +27,13 @@ PROSE = f"# Databases\n\n## Indexes\n\n{INDEXES}\n\n## Caches\n\n{CACHES}"
 
 
 def answers(*documents: CleanedDocument, most: int | None = None) -> list[Extract]:
-    return draw_extracts(documents, GenerationOptions(max_extracts=most), whole_paragraphs=True).extracts
+    options = GenerationOptions(max_extracts=most)
+    return draw_extracts(documents, options, SplitOptions(), whole_paragraphs=True).extracts
 
 
 def long_extracts(*documents: CleanedDocument, least: int = 300, most: int = 600) -> list[Extract]:
     options = GenerationOptions(max_extracts=None, min_extract_characters=least, max_extract_characters=most)
-    return draw_extracts(documents, options, whole_paragraphs=False).extracts
+    return draw_extracts(documents, options, SplitOptions(), whole_paragraphs=False).extracts
 
 
 def story(seed: int, paragraphs: int) -> str:
@@ -151,7 +153,7 @@ def test_lists_keep_their_lines() -> None:
 def test_every_extract_stands_in_its_document(whole_paragraphs: bool) -> None:
     documents = [cleaned(f"# {seed}\n\n{story(seed, 30)}\n\n{PROSE}", name=str(seed)) for seed in range(20)]
     options = GenerationOptions(max_extracts=None, min_extract_characters=300, max_extract_characters=700)
-    drawn = draw_extracts(documents, options, whole_paragraphs)
+    drawn = draw_extracts(documents, options, SplitOptions(), whole_paragraphs)
     texts = {document.id: document.text for document in documents}
     assert len(drawn.extracts) > 40
     assert all(extract.text in texts[extract.source.document_id] for extract in drawn.extracts)
@@ -161,9 +163,29 @@ def test_the_draw_depends_on_the_texts_alone_and_a_document_more_moves_few() -> 
     documents = [cleaned(f"{INDEXES} It is number {n}.", name=str(n)) for n in range(50)]
     drawn = [extract.key for extract in answers(*documents, most=10)]
     assert drawn == [extract.key for extract in answers(*reversed(documents), most=10)]
-    assert drawn == sorted(extract.key for extract in answers(*documents))[:10]
     after = [extract.key for extract in answers(*documents, cleaned(CACHES, name="new"), most=10)]
     assert len(set(drawn) - set(after)) <= 1
+
+
+@pytest.mark.parametrize(("most", "of_test"), [(10, 2), (2, 1), (48, 10)])
+def test_documents_in_test_give_their_share_and_each_split_its_smallest_keys(most: int, of_test: int) -> None:
+    documents = [cleaned(f"{INDEXES} It is number {n}.", name=str(n)) for n in range(100)]
+    split = SplitOptions(test_size=0.2)
+    keys: dict[Split, list[str]] = {half: [] for half in Split}
+    for extract in sorted(answers(*documents), key=lambda one: one.key):
+        keys[split_of(extract.source, split)].append(extract.key)
+    drawn = draw_extracts(documents, GenerationOptions(max_extracts=most), split, whole_paragraphs=True).extracts
+    wanted = keys[Split.TEST][:of_test] + keys[Split.TRAIN][: most - of_test]
+    assert len(keys[Split.TEST]) >= 10
+    assert [extract.key for extract in drawn] == sorted(wanted)
+
+
+def test_what_one_split_has_too_few_of_the_other_gives() -> None:
+    documents = [cleaned(f"{INDEXES} It is number {n}.", name=str(n)) for n in range(12)]
+    for split in (SplitOptions(test_size=0.01), SplitOptions(test_size=0.99)):
+        assert len({split_of(Source.of(document), split) for document in documents}) == 1
+        options = GenerationOptions(max_extracts=9)
+        assert len(draw_extracts(documents, options, split, whole_paragraphs=True).extracts) == 9
 
 
 def test_the_same_paragraph_twice_in_a_document_is_one_extract() -> None:
@@ -178,12 +200,13 @@ def test_documents_are_read_one_at_a_time_and_counted_by_category_none_included(
             alive.append(number)
             yield cleaned(INDEXES, name=str(number))
 
-    drawn: Drawn = draw_extracts(stream(), GenerationOptions(max_extracts=2), whole_paragraphs=True)  # type: ignore[arg-type]
+    drawn: Drawn = draw_extracts(stream(), GenerationOptions(max_extracts=2), SplitOptions(), whole_paragraphs=True)  # type: ignore[arg-type]
     assert alive == [0, 1, 2, 3, 4]
     assert len(drawn.extracts) == 2
     counts = {DataCategory.POSTS: 0, DataCategory.ARTICLES: 5, DataCategory.REPOSITORIES: 0}
     assert drawn.documents == counts
-    assert draw_extracts([], GenerationOptions(), whole_paragraphs=True) == Drawn([], dict.fromkeys(DataCategory, 0))
+    none = draw_extracts([], GenerationOptions(), SplitOptions(), whole_paragraphs=True)
+    assert none == Drawn([], dict.fromkeys(DataCategory, 0))
 
 
 QUOTED = "The team said “it’s done – at last”. Nobody believed them until the nightly import ended by morning. It did."
@@ -216,9 +239,3 @@ def test_what_was_left_out_of_a_long_copy_is_put_back() -> None:
     extract = Extract.create(cleaned(text), "", text)
     assert own_words(f"{INDEXES} {CACHES}".replace("nightly ", ""), extract) == f"{INDEXES} {CACHES}"
     assert own_words(f"{INDEXES} {CACHES}".replace(" that no query uses", ""), extract) is None
-
-
-def test_a_part_of_a_text_is_told_sign_for_sign_but_for_white_space() -> None:
-    assert stands_in("one\ntwo-three", "zero one two-\nthree")
-    assert not stands_in("one two", "one, two")
-    assert not stands_in(" ", "one")

@@ -102,6 +102,23 @@ def test_two_answers_to_one_instruction_are_counted_each() -> None:
     assert (len(difference.changed), len(difference.new), len(difference.gone)) == (1, 1, 0)
 
 
+def test_which_of_several_answers_has_changed_does_not_depend_on_the_order_of_a_set() -> None:
+    twice = [sample(CARDS.instruction, f"{ABOUT_CARDS} {i}", link=LOOM) for i in range(9)]
+    [changed] = compare(split_of(twice[:8], []), split_of(twice[8:], [])).changed
+    assert changed.before.id == min(one.id for one in twice[:8])
+
+
+def test_a_test_answer_inside_an_answer_of_train_is_found() -> None:
+    both = sample("How were weaving and counting done?", f"{ABOUT_CARDS} {ABOUT_MILLS}", link=LOOM)
+    assert found(split_of([both], [MILLS])) == {"text of an answer in both splits": 1}
+    assert found(split_of([both, MILLS], [])) == {}
+
+
+def test_the_same_rejected_answer_twice_is_found() -> None:
+    pairs = [sample(one.instruction, one.answer, REJECTED, link=one.source.link) for one in (CARDS, MILLS)]
+    assert found(split_of(pairs, [], DatasetKind.PREFERENCE)) == {"rejected answer twice in a split": 1}
+
+
 def test_a_sample_and_its_document_that_change_the_split_are_told() -> None:
     difference = compare(split_of([CARDS, MILLS], []), split_of([CARDS], [MILLS]))
     assert difference.moved == [MILLS]

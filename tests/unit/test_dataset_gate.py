@@ -36,9 +36,7 @@ def gate(
 
     report = generation or GenerationReport(model_id="scripted", tasks=10, malformed=5)
     documents = [cleaned(one.extract.text, one.sample.source.title) for one in kept]
-    checks = check_gate(
-        [one.sample for one in kept], split_of, report, bias, QualityOptions(min_samples=minimum), documents
-    )
+    checks = check_gate(kept, split_of, report, bias, QualityOptions(min_samples=minimum), documents)
     return {check.name: check for check in checks}
 
 
@@ -47,13 +45,19 @@ def failed(checks: dict[str, GateCheck]) -> set[str]:
 
 
 GOOD = [candidate(), candidate("Why does Kafka append messages?", OTHER, "test")]
+TESTED = candidate(
+    "When should a team test its backups?", "A backup that nobody restores is a wish, and no plan.", "test"
+)
+
+
+PAIRS = [candidate(rejected=REJECTED), candidate("Why does Kafka append messages?", OTHER, "test", "Nobody knows.")]
 
 
 def test_a_good_dataset_passes_every_check_and_each_says_what_was_found() -> None:
     checks = gate(GOOD)
     assert failed(checks) == set()
     assert checks["samples in both splits"].measured == "1 in train, 1 in test"
-    assert checks["few malformed answers"].measured == "50.0% of 10 tasks"
+    assert checks["few lost answers"].measured == "50.0% of 10 tasks: 5 malformed, 0 refused, 0 failed"
     assert checks["answers that are promised verbatim"].measured == "0 of 0 stand in their document word for word"
     assert all(check.measured and check.wanted for check in checks.values())
 
@@ -91,7 +95,7 @@ def test_an_answer_that_is_not_verbatim_does_not_pass_where_it_was_promised() ->
 
 
 def test_a_verbatim_answer_whose_document_is_gone_or_was_rewritten_meanwhile_does_not_pass() -> None:
-    own = [candidate(method=Method.BACK_TRANSLATED).sample, GOOD[1].sample]
+    own = [candidate(method=Method.BACK_TRANSLATED), GOOD[1]]
 
     def checked(*documents: CleanedDocument) -> GateCheck:
         report = GenerationReport(model_id="scripted")
@@ -104,18 +108,54 @@ def test_a_verbatim_answer_whose_document_is_gone_or_was_rewritten_meanwhile_doe
     assert not checked(cleaned(ANSWER.replace("snapshots", "dumps"), "a")).passed
 
 
-def test_too_many_malformed_answers_do_not_pass() -> None:
-    assert failed(gate(GOOD, generation=GenerationReport(model_id="x", tasks=10, malformed=6))) == {
-        "few malformed answers"
-    }
+@pytest.mark.parametrize(
+    "lost", [{"malformed": 6}, {"refused": 6}, {"failed": 6}, {"malformed": 2, "refused": 2, "failed": 2}]
+)
+def test_too_many_lost_answers_do_not_pass_however_they_were_lost(lost: dict[str, int]) -> None:
+    report = GenerationReport.model_validate({"model_id": "x", "tasks": 10, **lost})
+    assert failed(gate(GOOD, generation=report)) == {"few lost answers"}
     assert failed(gate(GOOD, generation=GenerationReport(model_id="x"))) == set()
 
 
 @pytest.mark.parametrize(("ratio", "passes"), [(1.5, True), (1.51, False), (1 / 1.5, True), (0.66, False)])
 def test_a_length_bias_over_the_bound_does_not_pass(ratio: float, passes: bool) -> None:
     bias = LengthBias(pairs=2, chosen_longer=0.5, mean_ratio=ratio)
-    assert failed(gate(GOOD, bias=bias)) == (set() if passes else {"no length bias"})
+    assert failed(gate(PAIRS, bias=bias)) == (set() if passes else {"no length bias"})
     assert "no length bias" not in gate(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("longer", "pairs", "passes"),
+    [(0.65, 20, True), (0.7, 20, False), (0.35, 20, True), (0.3, 20, False), (1.0, 10, False), (1.0, 9, True)],
+)
+def test_chosen_answers_that_are_nearly_always_the_longer_ones_do_not_pass(
+    longer: float, pairs: int, passes: bool
+) -> None:
+    check = gate(GOOD, bias=LengthBias(pairs=pairs, chosen_longer=longer, mean_ratio=1.2))["no length bias"]
+    assert check.passed is passes
+    assert ("longer in 35% to 65%" in check.wanted) is (pairs >= 10)
+
+
+def test_the_same_rejected_answer_twice_does_not_pass() -> None:
+    pairs = [candidate(rejected=REJECTED), candidate("Why does Kafka append messages?", OTHER, "test", REJECTED)]
+    bias = LengthBias(pairs=2, chosen_longer=0.5, mean_ratio=1.0)
+    assert failed(gate(pairs, bias=bias)) == {"no near-duplicate rejected answers"}
+
+
+def test_a_test_answer_that_stands_inside_an_answer_of_train_does_not_pass() -> None:
+    longer = f"{ANSWER} {OTHER} Both of them run on one machine or on many, as their owners like."
+    quoted = [candidate(answer=longer, name="a"), candidate("What does Kafka append?", OTHER, "test")]
+    assert failed(gate(quoted)) == {"no shared text between the splits"}
+    # Inside one split it may.
+    assert failed(gate([*quoted[:1], candidate("What does Kafka append?", OTHER, "b"), TESTED])) == set()
+
+
+def test_two_documents_with_the_same_text_do_not_pass_whatever_is_asked_of_them() -> None:
+    extract = f"{ANSWER} {OTHER}"
+    both = [candidate(answer=ANSWER, extract=extract), candidate("Why Kafka?", OTHER, "test", extract=extract)]
+    checks = gate(both)
+    assert failed(checks) == {"no shared text between the splits"}
+    assert checks["no shared text between the splits"].measured.startswith("1 extracts or answers of train")
 
 
 def test_what_a_stage_keeps_and_drops_adds_up_to_what_it_was_given() -> None:

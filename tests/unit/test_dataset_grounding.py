@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_engineering.application.dataset.grounding import grounded_share, known_words, why_ungrounded
-from llm_engineering.application.dataset.preferences import bound_bias, length_bias, same_words, why_no_preference
+from llm_engineering.application.dataset.preferences import (
+    bound_bias,
+    is_biased,
+    length_bias,
+    same_words,
+    why_no_preference,
+)
 from llm_engineering.domain.dataset_options import QualityOptions
 from llm_engineering.domain.datasets import Candidate, Method
 from tests.dataset_candidates import ANSWER, REJECTED, candidate
@@ -126,7 +132,8 @@ def test_the_bias_is_the_geometric_mean_of_the_ratios() -> None:
     assert bias is not None
     assert bias.pairs == 2
     assert bias.mean_ratio == pytest.approx(2.0)
-    assert bias.chosen_longer == 0.5
+    # One is longer, and half of the other, which is neither.
+    assert bias.chosen_longer == 0.75
     assert length_bias([candidate().sample]) is None
 
 
@@ -142,7 +149,39 @@ def test_the_most_extreme_pairs_go_until_the_bias_is_in_its_bound() -> None:
     assert [verdict.finding is None for verdict in bound_bias(shorter, OPTIONS)] == [False, True, True, True]
 
 
-lengths = st.lists(st.tuples(st.integers(1, 300), st.integers(1, 300)), min_size=1, max_size=12)
+def test_pairs_go_until_the_longer_one_is_not_always_the_chosen_one() -> None:
+    # 1.4 times as long each: the mean is in its bound, and length tells all of them. Nothing that is left would not.
+    longer = [pair(140, 100, str(number)) for number in range(50)]
+    assert all(verdict.finding for verdict in bound_bias(longer, OPTIONS))
+    # With 7 shorter ones 13 longer ones may stay: 13 of 20 are 65 %. The longest go.
+    mixed = [pair(100 + number, 100, f"l{number}") for number in range(1, 31)]
+    mixed += [pair(90, 100, f"s{number}") for number in range(7)]
+    left = [verdict.candidate for verdict in bound_bias(mixed, OPTIONS) if verdict.finding is None]
+    assert left == mixed[:13] + mixed[30:]
+    bias = length_bias([one.sample for one in left])
+    assert bias is not None
+    assert bias.chosen_longer == pytest.approx(0.65)
+    assert not is_biased(bias, OPTIONS)
+
+
+def test_pairs_go_until_the_shorter_one_is_not_always_the_chosen_one_either() -> None:
+    mixed = [pair(100, 100 + number, f"s{number}") for number in range(1, 31)]
+    mixed += [pair(100, 90, f"l{number}") for number in range(7)]
+    left = [verdict.candidate for verdict in bound_bias(mixed, OPTIONS) if verdict.finding is None]
+    assert left == mixed[:13] + mixed[30:]
+
+
+def test_of_few_pairs_or_of_the_same_length_none_goes() -> None:
+    assert not any(verdict.finding for verdict in bound_bias([pair(140, 100, name) for name in "abcdefghi"], OPTIONS))
+    assert all(verdict.finding for verdict in bound_bias([pair(140, 100, name) for name in "abcdefghij"], OPTIONS))
+    even = [pair(100, 100, str(number)) for number in range(20)]
+    assert not any(verdict.finding for verdict in bound_bias(even, OPTIONS))
+    bias = length_bias([one.sample for one in even])
+    assert bias is not None
+    assert not is_biased(bias, OPTIONS)
+
+
+lengths = st.lists(st.tuples(st.integers(1, 300), st.integers(1, 300)), min_size=1, max_size=9)
 
 
 @settings(deadline=None)

@@ -8,10 +8,11 @@ import pytest
 
 from llm_engineering.domain.dataset_reports import FunnelStage, GateCheck
 from llm_engineering.domain.datasets import DatasetKind, DroppedSample, Method, Scores, TrainTestSplit
+from llm_engineering.domain.generation import GenerationReport
 from llm_engineering.infrastructure.charts.dataset_figures import KEPT, answer_lengths, funnel_svg, lengths_svg
 from llm_engineering.infrastructure.charts.datasets import SHOWN_DROPPED, SHOWN_SAMPLES, dataset_page
 from llm_engineering.infrastructure.charts.topics import documents, openings, phrases, topics
-from tests.sample_datasets import dataset, report, sample
+from tests.sample_datasets import MODEL, dataset, report, sample
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'& $x_{ $"
 
@@ -84,6 +85,12 @@ def test_the_page_has_counts_gate_funnel_strata_samples_and_what_was_dropped() -
         "answer too short: 6 characters",
     ):
         assert part in text
+
+
+def test_tasks_that_gave_nothing_are_counted_together() -> None:
+    asked = GenerationReport(model_id=MODEL, tasks=9, malformed=1, refused=2, failed=4)
+    made = dataset().model_copy(update={"report": report(generation=asked)})
+    assert "7 malformed, refused or failed" in Page(dataset_page(made)).text
 
 
 def test_a_dataset_that_failed_its_gate_says_so() -> None:

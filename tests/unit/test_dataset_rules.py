@@ -153,6 +153,12 @@ def test_a_rejected_answer_must_not_give_itself_away() -> None:
     assert reason(candidate(rejected=REJECTED.rstrip("."))) == "rejected answer cut off"
     assert reason(candidate(rejected="Instruction: Explain.\n" + REJECTED)) == "leaked marker"
     assert reason(candidate(rejected="It is fast. " * 10)) == "rejected answer repeats itself"
+    assert reason(candidate(rejected="I'm sorry, but I cannot answer.")) == "rejected answer is a refusal"
+    assert reason(candidate(rejected="The passage says how databases work.")) == "rejected answer points at the extract"
+    assert reason(candidate(rejected="In this tutorial, we start a server.")) == "rejected answer points elsewhere"
+    assert reason(candidate(rejected="and so they are safe.")) == "rejected answer starts inside a sentence"
+    unclosed = "Run this:\n```bash\nredis-server."
+    assert reason(candidate(rejected=unclosed)) == "code block of the rejected answer not closed"
 
 
 def test_a_sample_in_another_language_than_its_source_is_dropped() -> None:
@@ -168,6 +174,11 @@ def test_a_sample_in_another_language_than_its_source_is_dropped() -> None:
     asked = why_broken(candidate("Was ist Redis, und wofür?", "Redis is fast."), options, detect)
     assert asked is not None
     assert asked.reason == "instruction in another language"
+    pair = why_broken(
+        candidate("What is Redis good at?", "Redis is fast.", rejected="Es ist schnell."), options, detect
+    )
+    assert pair is not None
+    assert pair.reason == "rejected answer in another language"
     assert why_broken(candidate(answer=german.sample.answer, language=None), options, detect) is None
     assert why_broken(german, options, None) is None
 

@@ -35,8 +35,8 @@ def test_of_each_author_and_category_about_the_share_that_was_asked_for_is_for_t
 ) -> None:
     found = sources([str(number) for number in range(5000)], author, category)
     share = len(names_in(Split.TEST, found)) / 5000
-    # Four standard deviations of a binomial share: 4 * sqrt(0.1 * 0.9 / 5000) = 0.017. One run in 16,000 is outside.
-    assert abs(share - 0.1) < 4 * sqrt(0.1 * 0.9 / 5000)
+    # Four standard deviations of a binomial share: 4 * sqrt(0.2 * 0.8 / 5000) = 0.023. One run in 16,000 is outside.
+    assert abs(share - 0.2) < 4 * sqrt(0.2 * 0.8 / 5000)
 
 
 def test_each_category_and_author_is_drawn_by_itself() -> None:

@@ -35,6 +35,7 @@ from tests.fakes import (
     article,
     cleaned,
     embedded,
+    retrieved,
     spec_of,
 )
 
@@ -557,6 +558,57 @@ def test_a_reranker_that_hangs_is_not_waited_for_beyond_the_limit_and_not_asked_
         if not notes.warnings:
             break
     assert notes.scored_by == "reranker"
+
+
+class Watch:
+    """A clock that stands still unless it is set; `reads` counts how often it was looked at."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.reads = threading.Semaphore(0)
+
+    def __call__(self) -> float:
+        now = self.now
+        self.reads.release()
+        return now
+
+
+@pytest.mark.parametrize(
+    ("taken", "asked", "scored"),
+    [
+        (31.0, 2, False),  # 29 s are left, and the question before took 31
+        (29.0, 3, True),
+        (60.0, 2, False),  # nobody waits any more
+    ],
+)
+def test_a_question_whose_turn_comes_too_late_for_its_answer_is_not_scored(
+    taken: float, asked: int, scored: bool, release: threading.Event
+) -> None:
+    watch, slow = Watch(), SlowReranker(release)
+    stage = reranking.RerankStage({"trained": slow}, watch)
+    options = RetrievalOptions(rerank="trained", stage_seconds=60.0)
+    outcomes: dict[str, list[str]] = {}
+
+    def ask_in_a_thread(name: str) -> threading.Thread:
+        chunks = [retrieved("a chunk")]
+        thread = threading.Thread(target=lambda: outcomes.update({name: stage.run(ask(), chunks, options)[1]}))
+        thread.start()
+        # When it makes out its deadline; and before it scores, or before it waits for its turn.
+        assert watch.reads.acquire(timeout=30)
+        assert watch.reads.acquire(timeout=30)
+        return thread
+
+    threads = [ask_in_a_thread("first"), ask_in_a_thread("second")]
+    watch.now = taken
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert outcomes["first"] == []
+    assert bool(outcomes["second"]) is not scored
+    # One that need not wait is tried whatever the ones before took.
+    watch.now = 1000.0
+    assert stage.run(ask(), [retrieved("a chunk")], options)[1] == []
+    assert slow.begun == asked
 
 
 def test_only_the_first_use_of_a_reranker_which_loads_it_has_more_time(

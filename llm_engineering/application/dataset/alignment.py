@@ -27,11 +27,6 @@ def own_words(chosen: str, extract: Extract) -> str | None:
     return extract.text[slice(*found)] if found else None
 
 
-def stands_in(answer: str, text: str) -> bool:
-    """Whether the answer is a part of the text, sign for sign but for white space."""
-    return bool(answer.strip()) and "".join(answer.split()) in "".join(text.split())
-
-
 def _place(chosen: str, text: str) -> tuple[int, int] | None:
     """Where in the text the answer stands, or nearly."""
     offsets = [offset for offset, character in enumerate(text) if not character.isspace()]

@@ -1,6 +1,7 @@
 """Asks a language model many things at once, each of them once: what was answered is stored, and looked up first."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,10 +30,13 @@ from llm_engineering.domain.generation import (
     GenerationTask,
     Outcome,
     Price,
+    Reply,
     Usage,
 )
 from llm_engineering.domain.ports import Advance, Progress
-from llm_engineering.domain.prompts import ChatPrompt
+from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
+
+logger = logging.getLogger(__name__)
 
 LOOKUP_SIZE = 500
 PROBLEMS_SHOWN = 5
@@ -40,6 +44,11 @@ PROBLEMS_SHOWN = 5
 SECOND_TEMPERATURE = 0.7
 TOLD = "\nYour last answer could not be used: {problem}. Answer anew, in the form that is asked for, and nothing else."
 CUT_OFF = "; it was cut off, for it was too long"
+NO_TEXT = "the answer had no text"
+NO_TEXT_LEFT = (
+    "the answer was cut off before any text came: a model that reasons has used all its tokens for that. Ask for fewer "
+    "samples at once, or use a model that reasons less"
+)
 
 
 class Ask(Protocol):
@@ -59,7 +68,7 @@ class Asker:
     """Implements `Ask` with its method `ask`. One event loop; calls follow one another.
 
     Also a malformed or a refused outcome is stored and not asked again: the same prompt would do the same. Only what
-    the server has failed at is asked again by a rerun.
+    the server has failed at, or answered without a word, is asked again by a rerun.
     """
 
     def __init__(
@@ -92,7 +101,7 @@ class Asker:
         """
         by_key = {task.key(self._model.model_id): task for task in tasks}
         known = {key for keys in batched(by_key, LOOKUP_SIZE) for key in self._store.stored(keys)}
-        each = [most_tokens(task) for key, task in by_key.items() if key not in known]
+        each = [most_tokens(task, self._model.model_id) for key, task in by_key.items() if key not in known]
         usage = Usage(
             prompt_tokens=sum(one.prompt_tokens for one in each),
             completion_tokens=sum(one.completion_tokens for one in each) + more_completion_tokens,
@@ -152,7 +161,7 @@ class Asker:
 
     async def _generate(self, key: str, task: GenerationTask) -> Generation:
         first = await self._attempt(key, task)
-        if first.outcome is not Outcome.MALFORMED:
+        if first.outcome is not Outcome.MALFORMED and first.problem != NO_TEXT:
             return first
         second = await self._attempt(key, _second_try(task, first.problem))
         update = {
@@ -170,32 +179,34 @@ class Asker:
             document_id=task.document_id,
             author_id=task.author_id,
         )
-        most = most_tokens(task)
+        most = most_tokens(task, self._model.model_id)
         await self._purse.wait_for_money(most)
         with self._purse.held(most):
             try:
                 reply = await self._model.reply(task)
             except RefusedPromptError as error:
                 usage = Usage(prompt_tokens=error.prompt_tokens, completion_tokens=error.completion_tokens)
-                self._purse.pay(usage)
+                self._purse.pay(usage, most)
                 outcome = Outcome.REFUSED if error.lasting else Outcome.FAILED
                 return result(outcome=outcome, problem=str(error), usage=usage)
             usage = billed_tokens(task, reply)
-            self._purse.pay(usage)
+            self._purse.pay(usage, most)
         try:
             formed = in_form(reply.text, task.answer)
         except MalformedAnswerError as error:
-            problem = f"{error}{CUT_OFF if reply.is_cut_off else ''}"
-            return result(outcome=Outcome.MALFORMED, problem=problem, usage=usage)
+            outcome, problem = _what_is_wrong(task, reply, error)
+            return result(outcome=outcome, problem=problem, usage=usage)
         return result(outcome=Outcome.ANSWERED, text=formed.text, is_repaired=formed.is_mended, usage=usage)
 
     def _count(self, generation: Generation) -> None:
         report = self._report
         report.tasks += 1
         report.malformed += generation.outcome is Outcome.MALFORMED
-        report.refused += generation.outcome in (Outcome.REFUSED, Outcome.FAILED)
-        if generation.problem and len(report.problems) < PROBLEMS_SHOWN:
-            report.problems.append(generation.problem)
+        report.refused += generation.outcome is Outcome.REFUSED
+        report.failed += generation.outcome is Outcome.FAILED
+        problem = generation.problem
+        if problem and problem not in report.problems and len(report.problems) < PROBLEMS_SHOWN:
+            report.problems.append(problem)
 
     def _count_asked(self, generation: Generation) -> None:
         self._count(generation)
@@ -222,6 +233,13 @@ def _second_try(task: GenerationTask, problem: str) -> GenerationTask:
     return replace(task, sampling=replace(sampling, temperature=warmer, seed=sampling.seed + 1))
 
 
+def _what_is_wrong(task: GenerationTask, reply: Reply, error: MalformedAnswerError) -> tuple[Outcome, str]:
+    """Silence is an answer of a base model only, which may think that the text ends here."""
+    if reply.text.strip() or isinstance(task.prompt, CompletionPrompt):
+        return Outcome.MALFORMED, f"{error}{CUT_OFF if reply.is_cut_off else ''}"
+    return Outcome.FAILED, NO_TEXT_LEFT if reply.is_cut_off else NO_TEXT
+
+
 @contextmanager
 def _told_how_to_go_on(keeper: Keeper) -> Iterator[None]:
     try:
@@ -229,3 +247,7 @@ def _told_how_to_go_on(keeper: Keeper) -> Iterator[None]:
     except (BudgetExceededError, DependencyUnavailableError, StorageFullError) as error:
         kept = f"{keeper.stored} new answers are stored; run the same again to go on from there."
         raise type(error)(f"{error} {kept}") from error
+    except asyncio.CancelledError:
+        # Ctrl-C: an interruption carries no message to add this to.
+        logger.warning("Interrupted: %d new answers are stored.", keeper.stored)
+        raise

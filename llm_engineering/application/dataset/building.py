@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from llm_engineering.application.dataset.asking import Asker
-from llm_engineering.application.dataset.extracts import Drawn, draw_extracts
+from llm_engineering.application.dataset.extracts import Drawn, draw_extracts, require_extracts
 from llm_engineering.application.dataset.funnel import Funnel, sift
 from llm_engineering.application.dataset.gate import check_gate
 from llm_engineering.application.dataset.judging import judge
@@ -52,9 +52,9 @@ async def build_dataset(
     """
     strata = Strata(options.split)
     drawn = draw_extracts(
-        strata.counted(documents()), options.generation, whole_paragraphs=not model.follows_instructions
+        strata.counted(documents()), options.generation, options.split, whole_paragraphs=not model.follows_instructions
     )
-    _require_text(drawn)
+    require_extracts(drawn)
     require_both_splits([extract.source for extract in drawn.extracts], options.split)
     candidates = await make_candidates(
         kind, drawn.extracts, asker.ask, model.follows_instructions, model.model_id, options.generation
@@ -103,7 +103,7 @@ def _report(
         funnel=funnel.stages,
         strata=counted,
         length_bias=bias,
-        gate=check_gate(samples, in_split, generation, bias, options.quality, documents),
+        gate=check_gate(funnel.kept, in_split, generation, bias, options.quality, documents),
         warnings=list(_warnings(drawn, counted, funnel, options, model)),
     )
 
@@ -128,25 +128,12 @@ def _has_samples(category: DataCategory, kept: Sequence[Candidate]) -> bool:
     return any(candidate.sample.source.category is category for candidate in kept)
 
 
-def _require_text(drawn: Drawn) -> None:
-    counts = ", ".join(f"{count} {category}" for category, count in drawn.documents.items())
-    if not any(drawn.documents.values()):
-        raise TooLittleDataError(
-            f"There are no cleaned documents to make a dataset of ({counts}). Crawl some links (--run-etl), then make "
-            "their features (--run-feature-engineering); or ask for other authors or categories."
-        )
-    if not drawn.extracts:
-        raise TooLittleDataError(
-            f"The cleaned documents ({counts}) have no paragraphs of prose that are long enough to make a sample of. "
-            "Lower generation.min_extract_characters, or crawl longer texts."
-        )
-
-
 def _require_samples(funnel: Funnel, generation: GenerationReport) -> None:
     if funnel.kept:
         return
     if not funnel.dropped:
-        lost = f"{generation.malformed} malformed, {generation.refused} refused; {'; '.join(generation.problems)}"
+        lost = f"{generation.malformed} malformed, {generation.refused} refused, {generation.failed} failed"
+        lost = "; ".join([lost, *generation.problems])
         raise TooLittleDataError(f"The model {generation.model_id} gave no samples ({lost}). Try another model.")
     reasons = Counter(f"{one.stage}: {one.reason}" for one in funnel.dropped).most_common(_SHOWN_REASONS)
     told = ", ".join(f"{reason} ({count})" for reason, count in reasons)

@@ -43,7 +43,7 @@ _METHODS = {
     "and a base model guessed the instruction that it answers.",
 }
 _LIMITS = """\
-- The instructions were written by a model. What passed the checks below may still be odd, or ask for what the answer
+- The instructions were written by a model. What passed the checks may still be odd, or ask for what the answer
   does not quite say. The checks compare words and vectors; they do not understand.
 - Near-duplicates are found by the words and the meaning of a text, up to the thresholds of the checks.
 - It speaks with the voice and the errors of its authors, at the time when they wrote. It is no source of facts."""
@@ -110,8 +110,14 @@ def _about(dataset: TrainTestSplit, options: PublishOptions) -> str:
         f"- Version: `{dataset.version}`, the hash of its content; the same rows have the same version\n"
         f"- Quality gate: {state}\n"
         f"- Licence: {_plain(options.license)}\n\n"
-        f'```python\nfrom datasets import load_dataset\n\nload_dataset("{options.dataset_id}")\n```'
+        f"```python\nfrom datasets import load_dataset\n\n{_loaded(options)}\n```"
     )
+
+
+def _loaded(options: PublishOptions) -> str:
+    if options.push_to_huggingface:
+        return f'load_dataset("{options.dataset_id}")'
+    return 'load_dataset("PATH")  # the folder that this file stands in'
 
 
 def _source(dataset: TrainTestSplit) -> str:
@@ -149,8 +155,8 @@ def _making(dataset: TrainTestSplit) -> str:
     return "\n".join([
         *(f"{_METHODS[method]}\n" for method in methods),
         f"- Model: {_plain(', '.join(models) or report.model_id)}",
-        f"- Asked: {asked.tasks:,} times; {asked.malformed:,} answers of the wrong form and {asked.refused:,} "
-        "refusals are left out",
+        f"- Asked: {asked.tasks:,} times; {asked.malformed:,} answers of the wrong form, {asked.refused:,} "
+        f"refusals and {asked.failed:,} failures are left out",
         f"- Split by document: whole documents are kept for testing, about {report.test_size:.0%} of each author's and "
         f"kind's, drawn by hash with the seed {_plain(report.seed)}; later documents move none of these",
     ])  # fmt: skip

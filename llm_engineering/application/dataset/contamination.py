@@ -1,9 +1,15 @@
-"""Samples that give away what the twin is evaluated by."""
+"""Samples that give away what the twin is evaluated by: its evaluation questions.
+
+The passages that are expected as their results are no secret: they stand in the author's texts, which the twin is to
+know, and may be answers to learn. An evaluation set has no reference answers that could be given away.
+"""
 
 from collections.abc import Sequence
 
+from llm_engineering.application.dataset.duplicates import INSTRUCTION_RUN
 from llm_engineering.application.dataset.finding import Finding, Verdict, shown
 from llm_engineering.application.dataset.meanings import Meanings
+from llm_engineering.application.dataset.similarity import Index, shingles
 from llm_engineering.application.words import words
 from llm_engineering.domain.dataset_options import QualityOptions
 from llm_engineering.domain.datasets import Candidate
@@ -13,22 +19,33 @@ MIN_RUN = 5
 
 
 class EvaluationWords:
-    """The runs of words of the evaluation questions, as Brown et al., 2020 (arXiv:2005.14165, appendix C) have them."""
+    """The words of the evaluation questions.
+
+    Runs of them are looked for as by Brown et al., 2020 (arXiv:2005.14165, appendix C).
+    """
 
     def __init__(self, questions: Sequence[str], options: QualityOptions) -> None:
         self._most = options.contaminated_words
         self._runs = {run: question for question in questions for run in self._of(question)}
+        self._questions, self._near = questions, options.near_duplicate
+        self._index = Index([shingles(question, INSTRUCTION_RUN) for question in questions])
         self._lengths = sorted({len(run) for run in self._runs})
 
     def why_contaminated(self, candidate: Candidate) -> Finding | None:
-        """The question that the instruction or an answer has `contaminated_words` words in a row of; or all it has."""
+        """The question that the instruction or an answer has `contaminated_words` words in a row of, or all it has.
+
+        Or the one that the instruction has nearly the same words as, by the similarity of `near_duplicate`.
+        """
         sample = candidate.sample
         parts = (("instruction", sample.instruction), ("answer", sample.answer), ("answer", sample.rejected or ""))
         for what, text in parts:
             question = self._found_in(text)
             if question:
                 return Finding(f"{what} has words of an evaluation question", shown(question))
-        return None
+        alike = self._index.alike(shingles(sample.instruction, INSTRUCTION_RUN), self._near)
+        return (
+            Finding("instruction is nearly an evaluation question", shown(self._questions[alike[0]])) if alike else None
+        )
 
     def _found_in(self, text: str) -> str | None:
         found = words(text)

@@ -4,19 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from llm_engineering.application.dataset.contamination import EvaluationWords
-from llm_engineering.application.dataset.duplicates import (
-    ANSWER_RUN,
-    INSTRUCTION_RUN,
-    Part,
-    answer,
-    essence,
-    instruction,
-)
+from llm_engineering.application.dataset.duplicates import RUNS, Part, answer, essence, runs_of, title
 from llm_engineering.application.dataset.figures import split_by_document
 from llm_engineering.application.dataset.finding import Check, Finding, shown
-from llm_engineering.application.dataset.preferences import length_bias, why_no_preference
+from llm_engineering.application.dataset.preferences import is_biased, length_bias, why_no_preference
 from llm_engineering.application.dataset.rules import why_broken
-from llm_engineering.application.dataset.similarity import shingles, similar_pairs
+from llm_engineering.application.dataset.shared_text import Tested
+from llm_engineering.application.dataset.similarity import jaccard, shingles, similar_pairs
 from llm_engineering.application.dataset.verbatim import stand_in_documents
 from llm_engineering.domain.dataset_inspection import DatasetQuality, Doubt
 from llm_engineering.domain.dataset_options import QualityOptions
@@ -25,7 +19,6 @@ from llm_engineering.domain.documents import CleanedDocument
 
 SHOWN = 3
 _Placed = Sequence[tuple[Split, Sample]]
-_RUNS: dict[Part, int] = {instruction: INSTRUCTION_RUN, answer: ANSWER_RUN}
 
 
 def doubts_of(
@@ -37,9 +30,11 @@ def doubts_of(
     """All checks. Where `documents` are given, answers that should be an author's words are looked for in theirs."""
     placed = list(dataset.samples())
     words_of_questions = EvaluationWords(evaluation_questions, options)
-    doubts = [doubt for part in _RUNS for doubt in _same(placed, part)]
-    doubts += [doubt for part in _RUNS for doubt in _near(placed, part, options)]
+    parts = runs_of(dataset.kind)
+    doubts = [doubt for part in parts for doubt in _same(placed, part)]
+    doubts += [doubt for part in parts for doubt in _near(placed, part, options)]
     doubts += [
+        _shared(placed, options),
         _documents_in_both(dataset),
         _by_itself("breaks a rule", placed, lambda candidate: why_broken(candidate, options, None)),
         _by_itself("is no preference", placed, lambda candidate: why_no_preference(candidate, options)),
@@ -61,20 +56,36 @@ def _same(placed: _Placed, part: Part) -> Iterator[Doubt]:
         splits.setdefault(essence(part(sample)), []).append(split)
     inside = [shown(text) for text, found in splits.items() if max(Counter(found).values()) > 1]
     across = [shown(text) for text, found in splits.items() if len(set(found)) > 1]
-    yield _doubt(f"{part.__name__} twice in a split", len(placed), inside)
-    yield _doubt(f"{part.__name__} in both splits", len(placed), across)
+    yield _doubt(f"{title(part)} twice in a split", len(placed), inside)
+    yield _doubt(f"{title(part)} in both splits", len(placed), across)
 
 
 def _near(placed: _Placed, part: Part, options: QualityOptions) -> Iterator[Doubt]:
     """Pairs of texts that have nearly, but not altogether the same words."""
     texts = list(dict.fromkeys((split, essence(part(sample))) for split, sample in placed))
-    pairs = similar_pairs([shingles(text, _RUNS[part]) for _, text in texts], options.near_duplicate)
+    pairs = similar_pairs([shingles(text, RUNS[part]) for _, text in texts], options.near_duplicate)
     found: dict[bool, list[str]] = {False: [], True: []}
     for one, other in ((texts[here], texts[there]) for here, there in pairs):
         if one[1] != other[1]:
             found[one[0] is not other[0]].append(f"{shown(one[1], 60)} / {shown(other[1], 60)}")
-    yield _doubt(f"near-duplicate {part.__name__}s in a split", len(texts), found[False])
-    yield _doubt(f"near-duplicate {part.__name__}s across splits", len(texts), found[True])
+    yield _doubt(f"near-duplicate {title(part)}s in a split", len(texts), found[False])
+    yield _doubt(f"near-duplicate {title(part)}s across splits", len(texts), found[True])
+
+
+def _shared(placed: _Placed, options: QualityOptions) -> Doubt:
+    """Answers of train that have text in common with one of test, and are not told as near-duplicates of it.
+
+    Of what their documents have in common nothing can be said: a dataset has no extracts.
+    """
+    tested = Tested(((s.answer, s) for split, s in placed if split is Split.TEST), options.max_shared_text)
+    trained = [sample for split, sample in placed if split is Split.TRAIN]
+    found = [
+        f"{share:.0%} of the shorter: {shown(sample.answer, 60)} / {shown(other.answer, 60)}"
+        for sample in trained
+        for share, other in filter(None, [tested.closest(sample.answer)])
+        if jaccard(*(shingles(one.answer, RUNS[answer]) for one in (sample, other))) < options.near_duplicate
+    ]
+    return _doubt("text of an answer in both splits", len(trained), found)
 
 
 def _documents_in_both(dataset: TrainTestSplit) -> Doubt:
@@ -94,9 +105,11 @@ def _by_itself(check: str, placed: _Placed, find: Check) -> Doubt:
 def _biased(placed: _Placed, options: QualityOptions) -> Iterator[Doubt]:
     bias = length_bias([sample for _, sample in placed])
     if bias:
-        within = 1 / options.max_length_bias <= bias.mean_ratio <= options.max_length_bias
-        told = f"chosen is {bias.mean_ratio:.2f} times as long as rejected in the geometric mean"
-        yield _doubt("length tells chosen from rejected", bias.pairs, [] if within else [told])
+        told = (
+            f"chosen is {bias.mean_ratio:.2f} times as long as rejected in the geometric mean, and longer in "
+            f"{bias.chosen_longer:.0%} of {bias.pairs} pairs"
+        )
+        yield _doubt("length tells chosen from rejected", bias.pairs, [told] if is_biased(bias, options) else [])
 
 
 def _verbatim(placed: _Placed, documents: Iterable[CleanedDocument]) -> Doubt:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from llm_engineering.application.dataset.finding import Finding, Verdict, shown
 from llm_engineering.application.dataset.meanings import Meanings
-from llm_engineering.application.dataset.similarity import Pair, shingles, similar_pairs
-from llm_engineering.application.words import words
-from llm_engineering.domain.datasets import Candidate, Sample, Split
+from llm_engineering.application.dataset.similarity import Pair, shingles, similar_pairs, tokens
+from llm_engineering.domain.datasets import Candidate, DatasetKind, Sample, Split
 
 # Length of the runs of words by which texts are compared: instructions are short.
 INSTRUCTION_RUN, ANSWER_RUN = 2, 3
@@ -30,9 +29,28 @@ def answer(sample: Sample) -> str:
     return sample.answer
 
 
+def rejected_answer(sample: Sample) -> str:
+    """Of a preference, the answer to turn away from."""
+    return sample.rejected or ""
+
+
+# By the length of the runs of words by which they are compared; the last one in preferences only.
+RUNS: dict[Part, int] = {instruction: INSTRUCTION_RUN, answer: ANSWER_RUN, rejected_answer: ANSWER_RUN}
+
+
+def runs_of(kind: DatasetKind) -> dict[Part, int]:
+    """Those of the parts that the samples of such a dataset have."""
+    return {part: run for part, run in RUNS.items() if part is not rejected_answer or kind is DatasetKind.PREFERENCE}
+
+
+def title(part: Part) -> str:
+    """The part's name in reports."""
+    return part.__name__.replace("_", " ")
+
+
 def essence(text: str) -> str:
     """What two texts share that differ in capitals, blanks and punctuation only."""
-    return " ".join(words(text)) or " ".join(text.split())
+    return " ".join(tokens(text)) or " ".join(text.split())
 
 
 def drop_same(candidates: Sequence[Candidate], part: Part, split_of: SplitOf) -> list[Verdict]:
@@ -44,7 +62,7 @@ def drop_same(candidates: Sequence[Candidate], part: Part, split_of: SplitOf) ->
     pairs = (
         (first, other) for same in places.values() for first in [min(same, key=rank.__getitem__)] for other in same
     )
-    return _one_of_each(candidates, pairs, rank, f"same {part.__name__}")
+    return _one_of_each(candidates, pairs, rank, f"same {title(part)}")
 
 
 def drop_similar(
@@ -53,7 +71,7 @@ def drop_similar(
     """Drop as many as leave no pair whose runs of `run` words have a Jaccard similarity of `threshold` or more."""
     sets = [shingles(part(candidate.sample), run) for candidate in candidates]
     pairs = similar_pairs(sets, threshold)
-    return _one_of_each(candidates, pairs, _ranks(candidates, split_of), f"nearly the same {part.__name__}")
+    return _one_of_each(candidates, pairs, _ranks(candidates, split_of), f"nearly the same {title(part)}")
 
 
 def drop_same_meaning(

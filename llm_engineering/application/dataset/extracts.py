@@ -11,10 +11,12 @@ from itertools import groupby
 from math import ceil
 
 from llm_engineering.application.dataset.paragraphs import Block, Kind, blocks_of, sentence_breaks, unwrapped
+from llm_engineering.application.dataset.splitting import split_of
 from llm_engineering.application.preprocessing.sections import shared_path
-from llm_engineering.domain.dataset_options import GenerationOptions
-from llm_engineering.domain.datasets import Extract
+from llm_engineering.domain.dataset_options import GenerationOptions, SplitOptions
+from llm_engineering.domain.datasets import Extract, Split
 from llm_engineering.domain.documents import CleanedDocument, DataCategory
+from llm_engineering.domain.errors import TooLittleDataError
 
 # An author's paragraphs that are an answer as they stand: neighbours are joined until there is enough.
 MIN_ANSWER_CHARACTERS, ENOUGH_CHARACTERS, MAX_ANSWER_CHARACTERS = 200, 350, 1200
@@ -29,9 +31,9 @@ _POINTS_BACK = re.compile(
     r"nonetheless|that|along with|by doing so|similar|interestingly|another|both|and|or|"
     r"first|second|third|firstly|secondly|thirdly|lastly|here|there|yet|still|"
     r"unfortunately|fortunately|luckily|today|yes|no|ok|indeed|we|note|doing so|even|personally|to (?:do|conclude)|"
-    r"as (?:a result|such|we|you)|for (?:example|instance)|you can see|in (?:conclusion|our|other words|addition)|"
-    r"in contrast|on the other hand|on top of that|the (?:former|latter|other|same|second|third|last|next|main|final|"
-    r"method|technique|approach|idea|goal))\b"
+    r"as (?:a result|such|we|with|you)|for (?:example|instance)|you can see|in (?:conclusion|our|other words|addition)|"
+    r"in contrast|on the other hand|on top of that|the (?:former|latter|other|same|first one|second|third|last|"
+    r"next|main|final|method|technique|approach|idea|goal))\b"
     r"|[^.!?…]*\b(?:this|that's|that (?:question|problem|reason|case|way)|these|those|such|also|our|previous)\b)",
     re.IGNORECASE,
 )
@@ -51,6 +53,16 @@ _BELONGS_TO_ITS_PLACE = re.compile(
 
 
 @dataclass(frozen=True)
+class _Entry:
+    """An extract in a heap whose first element is the largest key."""
+
+    extract: Extract
+
+    def __lt__(self, other: "_Entry") -> bool:
+        return self.extract.key > other.extract.key
+
+
+@dataclass(frozen=True)
 class Drawn:
     """What was drawn, the smallest keys first; and how many documents were read, by category, none included."""
 
@@ -58,12 +70,15 @@ class Drawn:
     documents: dict[DataCategory, int]
 
 
-def draw_extracts(documents: Iterable[CleanedDocument], options: GenerationOptions, whole_paragraphs: bool) -> Drawn:
-    """Draw `max_extracts` extracts; documents are streamed, and no more than these extracts are kept.
+def draw_extracts(
+    documents: Iterable[CleanedDocument], options: GenerationOptions, split: SplitOptions, whole_paragraphs: bool
+) -> Drawn:
+    """Draw `max_extracts` extracts; documents are streamed, and no more than twice as many extracts are kept.
 
     Args:
         documents: of all categories that are asked for.
         options: how many extracts, and how long they are.
+        split: documents in test give their share of the extracts, so that a small draw does not miss them.
         whole_paragraphs: the extracts are to be answers as they stand, a paragraph or a few of a section; else they are
             of `min_extract_characters` to `max_extract_characters`, for a model to write about.
     """
@@ -75,7 +90,38 @@ def draw_extracts(documents: Iterable[CleanedDocument], options: GenerationOptio
     )
     if options.max_extracts is None:
         return Drawn(sorted(found, key=lambda extract: extract.key), counts)
-    return Drawn(heapq.nsmallest(options.max_extracts, found, key=lambda extract: extract.key), counts)
+    return Drawn(_shared_out(found, options.max_extracts, split), counts)
+
+
+def require_extracts(drawn: Drawn) -> None:
+    """Raises TooLittleDataError where nothing was drawn; the message says why, and what to do."""
+    counts = ", ".join(f"{count} {category}" for category, count in drawn.documents.items())
+    if not any(drawn.documents.values()):
+        raise TooLittleDataError(
+            f"There are no cleaned documents to make a dataset of ({counts}). Crawl some links (--run-etl), then make "
+            "their features (--run-feature-engineering); or ask for other authors or categories."
+        )
+    if not drawn.extracts:
+        raise TooLittleDataError(
+            f"The cleaned documents ({counts}) have no paragraphs of prose that are long enough to make a sample of. "
+            "Lower generation.min_extract_characters, or crawl longer texts."
+        )
+
+
+def _shared_out(found: Iterable[Extract], most: int, split: SplitOptions) -> list[Extract]:
+    """The smallest keys of each split; what one has too few of, the other gives."""
+    smallest: dict[Split, list[_Entry]] = {half: [] for half in Split}
+    for extract in found:
+        heap, entry = smallest[split_of(extract.source, split)], _Entry(extract)
+        if len(heap) < most:
+            heapq.heappush(heap, entry)
+        else:
+            heapq.heappushpop(heap, entry)
+    train, test = (sorted(entry.extract.key for entry in smallest[half]) for half in Split)
+    tested = min(len(test), max(1, round(most * split.test_size), most - len(train)))
+    chosen = {*train[: most - tested], *test[:tested]}
+    kept = (entry.extract for heap in smallest.values() for entry in heap if entry.extract.key in chosen)
+    return sorted(kept, key=lambda extract: extract.key)
 
 
 def _counted(documents: Iterable[CleanedDocument], counts: dict[DataCategory, int]) -> Iterator[CleanedDocument]:

@@ -59,7 +59,8 @@ def compare(before: TrainTestSplit, after: TrainTestSplit) -> DatasetDifference:
     old, new = _by_id(before), _by_id(after)
     kept = old.keys() & new.keys()
     waiting: dict[tuple[UUID, str], list[Sample]] = {}
-    for id_ in old.keys() - kept:
+    # The last is paired first.
+    for id_ in sorted(old.keys() - kept, reverse=True):
         waiting.setdefault(_place(old[id_][1]), []).append(old[id_][1])
     changed, added = list[ChangedSample](), list[Sample]()
     for sample in (new[id_][1] for id_ in sorted(new.keys() - kept)):

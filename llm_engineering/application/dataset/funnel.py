@@ -12,6 +12,7 @@ from llm_engineering.application.dataset.instructions import why_wrong_guess
 from llm_engineering.application.dataset.meanings import Meanings
 from llm_engineering.application.dataset.preferences import why_no_preference
 from llm_engineering.application.dataset.rules import why_broken
+from llm_engineering.application.dataset.shared_text import drop_shared
 from llm_engineering.application.dataset.splitting import split_of
 from llm_engineering.application.preprocessing.language import LanguageDetector
 from llm_engineering.domain.dataset_options import DatasetOptions
@@ -77,23 +78,24 @@ def sift(
     if kind is DatasetKind.PREFERENCE:
         funnel.put_through("pairs", partial(why_no_preference, options=quality))
     funnel.put_through("contamination", EvaluationWords(evaluation_questions, quality).why_contaminated)
-    _drop_duplicates(funnel, options)
+    _drop_duplicates(kind, funnel, options)
     meanings = Meanings(embedder)
     funnel.settle("meaning", drop_same_questions(funnel.kept, evaluation_questions, meanings, quality))
     of_sample = partial(_split_of, options=options)
     close = duplicates.drop_same_meaning(funnel.kept, of_sample, meanings, quality.same_meaning)
     funnel.settle("duplicates by meaning", close)
+    funnel.settle("shared text", drop_shared(funnel.kept, of_sample, quality.max_shared_text))
     return funnel
 
 
-def _drop_duplicates(funnel: Funnel, options: DatasetOptions) -> None:
+def _drop_duplicates(kind: DatasetKind, funnel: Funnel, options: DatasetOptions) -> None:
     of_sample, threshold = partial(_split_of, options=options), options.quality.near_duplicate
-    runs = {duplicates.instruction: duplicates.INSTRUCTION_RUN, duplicates.answer: duplicates.ANSWER_RUN}
+    runs = duplicates.runs_of(kind)
     for part in runs:
-        funnel.settle(f"same {part.__name__}s", duplicates.drop_same(funnel.kept, part, of_sample))
+        funnel.settle(f"same {duplicates.title(part)}s", duplicates.drop_same(funnel.kept, part, of_sample))
     for part, run in runs.items():
         similar = duplicates.drop_similar(funnel.kept, part, of_sample, run, threshold)
-        funnel.settle(f"near-duplicate {part.__name__}s", similar)
+        funnel.settle(f"near-duplicate {duplicates.title(part)}s", similar)
 
 
 def _split_of(sample: Sample, options: DatasetOptions) -> Split:

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from llm_engineering.application.dataset.duplicates import ANSWER_RUN, INSTRUCTION_RUN, Part, answer, instruction
+from llm_engineering.application.dataset.duplicates import Part, runs_of, title
 from llm_engineering.application.dataset.finding import is_authors_own
-from llm_engineering.application.dataset.similarity import counted_pairs, shingles
+from llm_engineering.application.dataset.preferences import MIN_PAIRS, is_biased
+from llm_engineering.application.dataset.shared_text import TEXT_RUN
+from llm_engineering.application.dataset.similarity import containment, counted_pairs, shingles, tokens
 from llm_engineering.application.dataset.verbatim import stand_in_documents
-from llm_engineering.application.words import words
 from llm_engineering.domain.dataset_options import QualityOptions
 from llm_engineering.domain.dataset_reports import GateCheck, LengthBias
-from llm_engineering.domain.datasets import Sample, Split
+from llm_engineering.domain.datasets import Candidate, DatasetKind, Sample, Split
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.generation import GenerationReport
 
@@ -17,7 +18,7 @@ SplitOf = Callable[[Sample], Split]
 
 
 def check_gate(
-    samples: Sequence[Sample],
+    candidates: Sequence[Candidate],
     split_of: SplitOf,
     generation: GenerationReport,
     bias: LengthBias | None,
@@ -28,15 +29,17 @@ def check_gate(
 
     `documents` are streamed once more: answers that are promised word for word are looked up in them.
     """
+    samples = [candidate.sample for candidate in candidates]
+    runs = runs_of(DatasetKind.PREFERENCE if bias else DatasetKind.INSTRUCT)
     checks = [
         _enough(samples, options),
         _both_splits(samples, split_of),
         _in_one_split("documents", [(str(s.source.document_id), split_of(s)) for s in samples]),
-        _in_one_split("instructions", [(" ".join(words(s.instruction)), split_of(s)) for s in samples]),
-        _no_similar(samples, instruction, INSTRUCTION_RUN, options.near_duplicate),
-        _no_similar(samples, answer, ANSWER_RUN, options.near_duplicate),
+        _in_one_split("instructions", [(" ".join(tokens(s.instruction)), split_of(s)) for s in samples]),
+        *(_no_similar(samples, part, run, options.near_duplicate) for part, run in runs.items()),
+        _apart(candidates, split_of, options.max_shared_text),
         _verbatim(samples, documents),
-        _well_formed(generation, options),
+        _few_lost(generation, options),
     ]
     return [*checks, _unbiased(bias, options)] if bias else checks
 
@@ -70,11 +73,31 @@ def _in_one_split(what: str, placed: Sequence[tuple[str, Split]]) -> GateCheck:
 def _no_similar(samples: Sequence[Sample], part: Part, run: int, threshold: float) -> GateCheck:
     pairs = sum(1 for _ in counted_pairs([shingles(part(sample), run) for sample in samples], threshold))
     return GateCheck(
-        name=f"no near-duplicate {part.__name__}s",
+        name=f"no near-duplicate {title(part)}s",
         passed=not pairs,
         measured=f"{pairs} pairs with a similarity of {threshold:g} or more",
         wanted="none",
     )
+
+
+def _apart(candidates: Sequence[Candidate], split_of: SplitOf, threshold: float) -> GateCheck:
+    """Each text of train is compared with each of test that it has anything in common with."""
+    halves = ([one for one in candidates if split_of(one.sample) is split] for split in Split)
+    texts = [({one.extract.text for one in half}, {one.sample.answer for one in half}) for half in halves]
+    shared = sum(_shared(train, test, threshold) for train, test in zip(*texts, strict=True))
+    return GateCheck(
+        name="no shared text between the splits",
+        passed=not shared,
+        measured=f"{shared} extracts or answers of train share {threshold:.0%} or more with one of test",
+        wanted="none",
+    )
+
+
+def _shared(train: set[str], test: set[str], threshold: float) -> int:
+    tested = [shingles(text, TEXT_RUN) for text in test]
+    anywhere = frozenset[str]().union(*tested)
+    trained = [one for one in (shingles(text, TEXT_RUN) for text in train) if not one.isdisjoint(anywhere)]
+    return sum(any(containment(one, other) >= threshold for other in tested) for one in trained)
 
 
 def _verbatim(samples: Sequence[Sample], documents: Iterable[CleanedDocument]) -> GateCheck:
@@ -89,22 +112,28 @@ def _verbatim(samples: Sequence[Sample], documents: Iterable[CleanedDocument]) -
     )
 
 
-def _well_formed(generation: GenerationReport, options: QualityOptions) -> GateCheck:
-    share = generation.malformed / generation.tasks if generation.tasks else 0.0
+def _few_lost(generation: GenerationReport, options: QualityOptions) -> GateCheck:
+    lost = generation.malformed + generation.refused + generation.failed
+    share = lost / generation.tasks if generation.tasks else 0.0
     return GateCheck(
-        name="few malformed answers",
+        name="few lost answers",
         passed=share <= options.max_malformed,
-        measured=f"{share:.1%} of {generation.tasks} tasks",
+        measured=f"{share:.1%} of {generation.tasks} tasks: {generation.malformed} malformed, {generation.refused} "
+        f"refused, {generation.failed} failed",
         wanted=f"at most {options.max_malformed:.0%}",
     )
 
 
 def _unbiased(bias: LengthBias, options: QualityOptions) -> GateCheck:
-    most = options.max_length_bias
+    most, share = options.max_length_bias, options.max_longer_share
+    wanted = f"{1 / most:.2f} to {most:.2f} times, and longer in {1 - share:.0%} to {share:.0%}"
     return GateCheck(
         name="no length bias",
-        passed=1 / most - 1e-9 <= bias.mean_ratio <= most + 1e-9,
+        passed=not is_biased(bias, options),
         measured=f"chosen answers are {bias.mean_ratio:.2f} times as long as rejected ones (geometric mean), "
         f"longer in {bias.chosen_longer:.0%} of {bias.pairs} pairs",
-        wanted=f"{1 / most:.2f} to {most:.2f} times",
+        wanted=wanted
+        if bias.pairs >= MIN_PAIRS
+        else f"{1 / most:.2f} to {most:.2f} times; of fewer than {MIN_PAIRS} "
+        "pairs, in how many it is longer says nothing",
     )

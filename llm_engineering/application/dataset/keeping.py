@@ -69,12 +69,18 @@ class Keeper:
                 # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with what it waits for.
                 async with asyncio.timeout(EVERY_SECONDS):
                     await self._many.wait()
-            self._some.clear()
+            await self._store_some()
+            while len(self._waiting) >= BATCH_SIZE:
+                await self._store_some()
+            # What came meanwhile waits for more, in its turn: a batch of two costs about as much as one of thirty.
             self._many.clear()
-            while self._waiting:
-                batch = self._waiting[:BATCH_SIZE]
-                await asyncio.to_thread(self._store.store, batch)
-                self._stored(len(batch))
+            if not self._waiting:
+                self._some.clear()
+
+    async def _store_some(self) -> None:
+        batch = self._waiting[:BATCH_SIZE]
+        await asyncio.to_thread(self._store.store, batch)
+        self._stored(len(batch))
 
     def _flush(self) -> None:
         batch = self._waiting[:BATCH_SIZE]

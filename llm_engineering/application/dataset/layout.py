@@ -3,29 +3,37 @@
     README.md          the card; its front matter names the data files and the columns
     data/train.jsonl   rows: {"instruction", "output", ...} or {"prompt", "chosen", "rejected", ...}, and where each
     data/test.jsonl    comes from. A row is complete: the dataset is read back from these files and the report alone
-    report.json        kind, version, and the report
+    report.json        kind, version, a hash of the rows, and the report
 
 What did not pass is not in it, and nothing that says where on a machine a file lies: of a `file://` link only the
 file's name stays, in the rows, in their texts and in the report. `document_id` still tells two files of one name apart.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from uuid import uuid4
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, ValidationError
 
 from llm_engineering.domain.dataset_reports import DatasetReport
-from llm_engineering.domain.datasets import DatasetKind, Method, Sample, Scores, Source, Split, TrainTestSplit
+from llm_engineering.domain.datasets import (
+    DatasetHead,
+    DatasetKind,
+    Method,
+    Sample,
+    Scores,
+    Source,
+    Split,
+    TrainTestSplit,
+)
+from llm_engineering.domain.documents import text_hash
 from llm_engineering.domain.errors import InvalidDatasetError
 from llm_engineering.domain.generation import GenerationReport
 from llm_engineering.domain.links import without_credentials
-from llm_engineering.domain.storage import writing
+from llm_engineering.domain.storage import replacing
 
 CARD, REPORT = "README.md", "report.json"
 DATA_FILES = {split: f"data/{split}.jsonl" for split in Split}
@@ -42,10 +50,10 @@ SCORE_COLUMNS = ("accuracy", "style")
 _FOLDERS = re.compile(r"file://[^\s\\\"'<>()\[\]]*/", re.IGNORECASE)
 
 
-class _Head(BaseModel):
-    kind: DatasetKind
-    version: str
-    report: DatasetReport
+class _Head(DatasetHead):
+    # The version does not tell that a row was edited, for it is made of the samples' ids. These may not follow from the
+    # texts any more, where a folder of this machine was cut out of them.
+    rows: str = Field(description="Hash of all that the rows hold.")
 
 
 def write_layout(dataset: TrainTestSplit, folder: Path, card: str) -> None:
@@ -57,7 +65,7 @@ def write_layout(dataset: TrainTestSplit, folder: Path, card: str) -> None:
     dataset = publishable(dataset)
     for split, name in DATA_FILES.items():
         _write(folder / name, (_line(row_of(sample)) for sample in dataset.of(split)))
-    head = _Head(kind=dataset.kind, version=dataset.version, report=dataset.report)
+    head = _Head(**dict(dataset.head), rows=_rows_hash(dataset))
     _write(folder / REPORT, [head.model_dump_json(indent=2) + "\n"])
     _write(folder / CARD, [card])
 
@@ -73,10 +81,10 @@ def read_layout(folder: Path, kind: DatasetKind | None = None) -> TrainTestSplit
         raise InvalidDatasetError(f"{folder} is a dataset of the kind {head.kind}, not {kind}. Name one that is.")
     train, test = ([_sample(head.kind, *line) for line in rows(folder / name)] for name in DATA_FILES.values())
     dataset = TrainTestSplit(kind=head.kind, train=train, test=test, report=head.report)
-    if dataset.version != head.version:
+    if dataset.version != head.version or _rows_hash(dataset) != head.rows:
         raise InvalidDatasetError(
-            f"The rows in {folder} are not those that its report.json was written for: some are missing or moved. "
-            f"Fetch or make the dataset again; without its {REPORT} it is read as rows of unknown origin."
+            f"The rows in {folder} are not those that its {REPORT} was written for: some are missing, moved or "
+            f"edited. Fetch or make the dataset again; without its {REPORT} it is read as rows of unknown origin."
         )
     return dataset
 
@@ -91,7 +99,11 @@ def publishable(dataset: TrainTestSplit) -> TrainTestSplit:
     # What one run found stored and what it paid is no property of the samples: the same ones stay the same revision.
     # A server's words about a prompt may repeat the prompt, or where the server is.
     generation = GenerationReport(
-        model_id=_model_name(asked.model_id), tasks=asked.tasks, malformed=asked.malformed, refused=asked.refused
+        model_id=_model_name(asked.model_id),
+        tasks=asked.tasks,
+        malformed=asked.malformed,
+        refused=asked.refused,
+        failed=asked.failed,
     )
     report = report.model_copy(update={"model_id": _model_name(report.model_id), "generation": generation})
     train, test = ([_public(sample) for sample in dataset.of(split)] for split in Split)
@@ -174,6 +186,10 @@ def _sample(kind: DatasetKind, where: str, row: Any) -> Sample:
         raise InvalidDatasetError(f"{where}: no row of a dataset of the kind {kind}: {error}.") from None
 
 
+def _rows_hash(dataset: TrainTestSplit) -> str:
+    return text_hash(*(f"{split}:{sample.model_dump_json()}" for split, sample in dataset.samples()))
+
+
 def _read_head(path: Path) -> _Head:
     try:
         return _Head.model_validate_json(path.read_bytes())
@@ -209,12 +225,5 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _write(path: Path, parts: Iterable[str]) -> None:
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(parts)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.writelines(parts)

@@ -10,6 +10,8 @@ from llm_engineering.domain.dataset_options import QualityOptions
 from llm_engineering.domain.dataset_reports import LengthBias
 from llm_engineering.domain.datasets import Candidate, Sample
 
+# Of fewer pairs the share whose chosen answer is longer is chance, and not bounded.
+MIN_PAIRS = 10
 # So that a mean at the bound is within it.
 _ROUNDING = 1e-9
 
@@ -49,23 +51,53 @@ def length_bias(samples: Sequence[Sample]) -> LengthBias | None:
         return None
     return LengthBias(
         pairs=len(ratios),
-        chosen_longer=sum(ratio > 0 for ratio in ratios) / len(ratios),
+        chosen_longer=sum((ratio > 0) + (ratio >= 0) for ratio in ratios) / (2 * len(ratios)),
         mean_ratio=exp(fsum(ratios) / len(ratios)),
     )
 
 
-def bound_bias(candidates: Sequence[Candidate], options: QualityOptions) -> list[Verdict]:
-    """Drop the pair that differs most, in the direction of the bias, until the mean is within `max_length_bias`.
+def is_biased(bias: LengthBias, options: QualityOptions) -> bool:
+    """Whether length tells chosen from rejected: by how much they differ in the mean, or by which is longer how often.
 
-    Always the same ones. Both splits are looked at together: what is to be tested must not differ from what is learned.
+    Of fewer than `MIN_PAIRS` pairs only the mean is looked at.
+    """
+    most, share = log(options.max_length_bias), options.max_longer_share
+    in_mean = abs(log(bias.mean_ratio)) <= most + _ROUNDING
+    in_share = bias.pairs < MIN_PAIRS or 1 - share - _ROUNDING <= bias.chosen_longer <= share + _ROUNDING
+    return not (in_mean and in_share)
+
+
+def bound_bias(candidates: Sequence[Candidate], options: QualityOptions) -> list[Verdict]:
+    """Drop the pair that differs most, in the direction of the bias, until its two bounds hold.
+
+    These are `max_length_bias` of the mean and, where there are `MIN_PAIRS` pairs to begin with, `max_longer_share` of
+    the pairs. Always the same ones go. Both splits are looked at together: what is to be tested must not differ from
+    what is learned.
     """
     ratios = {item.sample.id: _log_ratio(item.sample) for item in candidates if item.sample.rejected}
     left = deque(sorted(ratios, key=lambda id_: (ratios[id_], id_)))
-    total, bound = fsum(ratios.values()), log(options.max_length_bias) + _ROUNDING
-    while left and abs(total) > bound * len(left):
-        total -= ratios[left.pop() if total > 0 else left.popleft()]
+    bounds = log(options.max_length_bias), options.max_longer_share if len(left) >= MIN_PAIRS else 1.0
+    total, longer = fsum(ratios.values()), sum(map(_sign, ratios.values()))
+    while left and (towards := _direction(total, longer, len(left), bounds)):
+        ratio = ratios[left.pop() if towards > 0 else left.popleft()]
+        total, longer = total - ratio, longer - _sign(ratio)
     over = ratios.keys() - set(left)
     return [Verdict(item, _biased(ratios[item.sample.id]) if item.sample.id in over else None) for item in candidates]
+
+
+def _direction(total: float, longer: int, pairs: int, bounds: tuple[float, float]) -> float:
+    """Above 0 where chosen answers are too long, or too often the longer ones, below for too short; 0 within bounds.
+
+    `longer` is how many chosen answers are longer, less how many are shorter: of a share of s, 2 s - 1 of the pairs.
+    """
+    mean, share = bounds
+    if abs(total) > (mean + _ROUNDING) * pairs:
+        return total
+    return longer if abs(longer) > (2 * share - 1 + _ROUNDING) * pairs else 0
+
+
+def _sign(ratio: float) -> int:
+    return (ratio > 0) - (ratio < 0)
 
 
 def _biased(ratio: float) -> Finding:

@@ -66,7 +66,7 @@ def later_completion_tokens(kind: DatasetKind, extracts: Sequence[Extract], foll
     """How many tokens the answers to later tasks may take at most; 0 for a model that follows instructions."""
     if follows_instructions:
         return 0
-    attempts = sum(map(attempt_tokens, extracts)) if kind is DatasetKind.PREFERENCE else 0
+    attempts = 2 * sum(map(attempt_tokens, extracts)) if kind is DatasetKind.PREFERENCE else 0
     return attempts + (TRIES - 1) * INSTRUCTION_TOKENS * len(extracts)
 
 

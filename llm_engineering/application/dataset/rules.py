@@ -96,8 +96,17 @@ def _form_of_answers(text: str, rejected: str | None) -> Iterator[Finding]:
         yield Finding("answer starts inside a sentence", shown(text, 40))
     if not _ends(text):
         yield Finding("answer cut off", shown(text[-40:]))
-    # An answer that is told by its end teaches nothing.
-    if rejected is not None and not _ends(rejected.strip()):
+    if rejected is not None:
+        yield from _tells_of_form(rejected.strip())
+
+
+def _tells_of_form(rejected: str) -> Iterator[Finding]:
+    """An answer that can be told by its form teaches nothing of what is said in it."""
+    if len(_FENCE.findall(rejected)) % 2:
+        yield Finding("code block of the rejected answer not closed")
+    if _STARTS_INSIDE.match(rejected):
+        yield Finding("rejected answer starts inside a sentence", shown(rejected, 40))
+    if not _ends(rejected):
         yield Finding("rejected answer cut off", shown(rejected[-40:]))
 
 
@@ -117,9 +126,17 @@ def _wording(sample: Sample) -> Iterator[Finding]:
         yield from _found(POINTS_AT_THE_EXTRACT, text, "points at the extract")
     if not is_authors_own(sample):
         yield from _found(REFUSES, sample.answer, "refusal")
+    yield from _tells_of_wording(sample.rejected or "")
     yield from _found(POINTS_ELSEWHERE, sample.answer, "points elsewhere in its source")
     if is_dangling(sample.instruction):
         yield Finding("instruction does not stand alone", shown(sample.instruction))
+
+
+def _tells_of_wording(rejected: str) -> Iterator[Finding]:
+    """What no author writes: a model would learn to turn away from refusals, and nothing else."""
+    yield from _found(REFUSES, rejected, "rejected answer is a refusal")
+    yield from _found(POINTS_AT_THE_EXTRACT, rejected, "rejected answer points at the extract")
+    yield from _found(POINTS_ELSEWHERE, rejected, "rejected answer points elsewhere")
 
 
 def _repetition(sample: Sample, options: QualityOptions) -> Iterator[Finding]:
@@ -152,7 +169,8 @@ def _language(sample: Sample, detect: LanguageDetector | None) -> Iterator[Findi
     wanted = sample.source.language
     if not detect or not wanted:
         return
-    for what, text in (("answer", sample.answer), ("instruction", sample.instruction)):
+    parts = (("answer", sample.answer), ("instruction", sample.instruction), ("rejected answer", sample.rejected or ""))
+    for what, text in parts:
         found = detect(prose_of(text))
         if found and found != wanted:
             yield Finding(f"{what} in another language", f"{found} instead of {wanted}: {shown(text)}")

@@ -1,25 +1,37 @@
 """How alike two texts are, by the runs of words that they share (shingles; Broder, 1997), and which pairs are."""
 
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-from llm_engineering.application.words import words
-
 Shingles = frozenset[str]
 Pair = tuple[int, int]
+
+# With these signs a name is another one: C, C++ and C#.
+_WORD = re.compile(r"[^\W_]+(?:\+\+|#)?")
+
+
+def tokens(text: str) -> list[str]:
+    """Runs of letters and digits, in one spelling of Unicode and in lower case; "C++" and "C#" are not "C"."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def shingles(text: str, length: int) -> Shingles:
     """Every `length` words that follow each other; of a shorter text the whole."""
-    found = words(text)
+    found = tokens(text)
     return frozenset(" ".join(found[i : i + length]) for i in range(max(1, len(found) - length + 1)))
 
 
 def jaccard(one: Shingles, other: Shingles) -> float:
     """Share of the shingles of either that both have, 0 to 1."""
-    shared = len(one & other)
-    return shared / (len(one) + len(other) - shared)
+    return _jaccard(len(one & other), one, other)
+
+
+def containment(one: Shingles, other: Shingles) -> float:
+    """Share of the shingles of the smaller set that both have, 0 to 1: 1 for a text that stands in the other."""
+    return _containment(len(one & other), one, other)
 
 
 def similar_pairs(sets: Sequence[Shingles], threshold: float) -> Iterator[Pair]:
@@ -45,10 +57,42 @@ def counted_pairs(sets: Sequence[Shingles], threshold: float) -> Iterator[Pair]:
     for here, one in enumerate(sets):
         shared = Counter(there for shingle in one for there in places[shingle])
         for there, count in shared.items():
-            if count >= threshold * (len(one) + len(sets[there]) - count):
+            if _jaccard(count, one, sets[there]) >= threshold:
                 yield there, here
         for shingle in one:
             places[shingle].append(here)
+
+
+class Index:
+    """Sets of shingles, to find those that have the most in common with another."""
+
+    def __init__(self, sets: Sequence[Shingles]) -> None:
+        self._sets = sets
+        self._places = defaultdict[str, list[int]](list)
+        for place, one in enumerate(sets):
+            for shingle in one:
+                self._places[shingle].append(place)
+
+    def containing(self, one: Shingles, threshold: float) -> list[tuple[float, int]]:
+        """The containment, at least `threshold`, which is above 0, and the place of each; the first are the closest."""
+        shared = Counter(place for shingle in one for place in self._places.get(shingle, ()))
+        found = ((_containment(count, one, self._sets[place]), place) for place, count in shared.items())
+        return sorted((item for item in found if item[0] >= threshold), key=lambda item: (-item[0], item[1]))
+
+    def alike(self, one: Shingles, threshold: float) -> list[int]:
+        """The places, in order, of those with a Jaccard similarity of at least `threshold`, which is above 0."""
+        shared = Counter(place for shingle in one for place in self._places.get(shingle, ()))
+        found = (place for place, count in shared.items() if _jaccard(count, one, self._sets[place]) >= threshold)
+        return sorted(found)
+
+
+# Each share is computed here only: written in another way, a number may be rounded to the other side of a threshold.
+def _jaccard(shared: int, one: Shingles, other: Shingles) -> float:
+    return shared / (len(one) + len(other) - shared)
+
+
+def _containment(shared: int, one: Shingles, other: Shingles) -> float:
+    return shared / min(len(one), len(other))
 
 
 def _prefix(size: int, threshold: float) -> int:

@@ -1,4 +1,8 @@
-"""Which documents are kept for testing: drawn by hash, one by one, so that more data moves nothing."""
+"""Which documents are kept for testing: drawn by hash, one by one, so that more data moves nothing.
+
+The price of that is exactness: a stratum, the documents of one author in one category, has about `test_size` of its
+documents in test, as a coin would give them, not just that share; a small one may have none.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -20,8 +24,8 @@ _HASH_DIGITS = 16
 def split_of(source: Source, options: SplitOptions) -> Split:
     """The split of all that is made of a document.
 
-    It depends on the document, its category and its author alone, each category of each author being drawn by itself:
-    a share of about `test_size` of every such stratum is for testing.
+    It depends on the document, its category and its author alone. Each document is drawn for testing with a probability
+    of `test_size`, independently of all others: also within each author and category.
     """
     return Split.TEST if _drawn(source, options) < options.test_size else Split.TRAIN
 
@@ -32,7 +36,7 @@ def require_both_splits(sources: Collection[Source], options: SplitOptions) -> N
     if len(drawn) < 2:
         raise TooLittleDataError(
             f"A dataset is split by document, and only {len(drawn)} is left to split. Crawl more, or ask for more "
-            "authors, categories or extracts; what was generated is stored, and is not asked for again."
+            "authors, categories or extracts. What is generated is stored: nothing is asked for twice."
         )
     least, most = min(drawn.values()), max(drawn.values())
     if least >= options.test_size:
@@ -95,6 +99,6 @@ def _drawn(source: Source, options: SplitOptions) -> float:
 
 def _raise_empty(split: Split, documents: int, remedy: str) -> None:
     raise TooLittleDataError(
-        f"Of the {documents} documents that have samples none is drawn for {split}. Set split.test_size {remedy}, "
-        "choose another split.seed, or crawl more; what was generated is stored, and is not asked for again."
+        f"Of the {documents} documents to make samples of none is drawn for {split}. Set split.test_size {remedy}, "
+        "choose another split.seed, or crawl more. What is generated is stored: nothing is asked for twice."
     )

@@ -18,10 +18,7 @@ class Standing(NamedTuple):
 
 
 def stand_in_documents(samples: Iterable[Sample], documents: Iterable[CleanedDocument]) -> Standing:
-    """Look every promised answer up in its document; the documents are streamed.
-
-    White space does not count: an extract has no line breaks inside its paragraphs, nor after a hyphen.
-    """
+    """Look every promised answer up in its document; the documents are streamed."""
     promised: dict[UUID, list[Sample]] = {}
     for sample in samples:
         if is_authors_own(sample) and sample.source.document_id != NO_DOCUMENT:
@@ -30,10 +27,14 @@ def stand_in_documents(samples: Iterable[Sample], documents: Iterable[CleanedDoc
     for document in documents if promised else ():
         for sample in promised.get(document.id, ()):
             result.looked_at.append(sample)
-            if _bare(sample.answer) not in _bare(document.text):
+            if not stands_in(sample.answer, document.text):
                 result.missing.append(sample)
     return result
 
 
-def _bare(text: str) -> str:
-    return "".join(text.split())
+def stands_in(answer: str, text: str) -> bool:
+    """Whether the answer is a part of the text, sign for sign but for white space.
+
+    An extract has no line breaks inside its paragraphs, nor after a hyphen.
+    """
+    return bool(answer.strip()) and "".join(answer.split()) in "".join(text.split())

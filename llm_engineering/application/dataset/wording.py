@@ -2,7 +2,8 @@
 
 import re
 
-from llm_engineering.application.words import STOP_WORDS, words
+from llm_engineering.application.words import words
+from llm_engineering.domain.stop_words import STOP_WORDS
 
 _TEXT = r"(?:text|extract|excerpt|passage|paragraph|article|blog post|post|newsletter|snippet|section|chapter)"
 _TELLS = (

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from math import log
 
 from llm_engineering.application.markdown import heading, lines_of
-from llm_engineering.application.words import STOP_WORDS as _STOP_WORDS
 from llm_engineering.application.words import words
 from llm_engineering.domain.documents import CleanedDocument, text_hash
+from llm_engineering.domain.stop_words import STOP_WORDS as _STOP_WORDS
 
 MIN_WORDS = 20
 MAX_WORDS = 100

@@ -1,5 +1,6 @@
 """The stage that reads question and chunks together. None of a search's results hang on it."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
@@ -13,15 +14,18 @@ from llm_engineering.domain.retrieval import RetrievalOptions
 # The first question loads the model: importing the libraries alone takes up to 12 s. What takes longer goes on in the
 # background, and the questions after it wait no longer than for any stage.
 FIRST_USE_SECONDS = 30.0
+_BUSY = "it is busy with other questions"
 
 
 class RerankStage:
     """Orders chunks by one of the rerankers. Threads may share it."""
 
-    def __init__(self, rerankers: Mapping[str, Reranker]) -> None:
+    def __init__(self, rerankers: Mapping[str, Reranker], clock: Callable[[], float] = time.monotonic) -> None:
         self._rerankers = rerankers
         self._turns = {name: Lock() for name in rerankers}
         self._used: set[str] = set()
+        self._last_seconds = dict.fromkeys(rerankers, 0.0)
+        self._clock = clock
 
     def run(
         self, query: Query, chunks: list[RetrievedChunk], options: RetrievalOptions
@@ -49,14 +53,25 @@ class RerankStage:
     def _in_turn(
         self, reranker: Reranker, name: str, question: str, texts: Sequence[str], limit: float
     ) -> Callable[[], list[float]]:
-        """One question at a time; one that is not waited for any more gives up, so that they do not pile up."""
+        """One question at a time; one whose answer would come too late gives up: nobody waits for it any more."""
+        turn, deadline = self._turns[name], self._clock() + limit
 
         def score() -> list[float]:
-            if not self._turns[name].acquire(timeout=limit):
-                raise DependencyUnavailableError("it is busy with other questions")
+            # A question that finds the reranker free always tries: one slow call must not keep all others out.
+            if turn.acquire(blocking=False):
+                needed = 0.0
+            elif turn.acquire(timeout=max(0.0, deadline - self._clock())):
+                needed = self._last_seconds[name]
+            else:
+                raise DependencyUnavailableError(_BUSY)
             try:
-                return reranker.score(question, texts)
+                started = self._clock()
+                if started + needed >= deadline:
+                    raise DependencyUnavailableError(_BUSY)
+                scores = reranker.score(question, texts)
+                self._last_seconds[name] = self._clock() - started
+                return scores
             finally:
-                self._turns[name].release()
+                turn.release()
 
         return score

@@ -91,7 +91,7 @@ def _about(dataset: TrainTestSplit, heading: str, samples: Sequence[Sample]) -> 
         "authors": len({sample.source.author_id for sample in samples}),
         "asked of the model": asked.asked,
         "answered by what was stored": asked.reused,
-        "malformed or refused": asked.malformed + asked.refused,
+        "malformed, refused or failed": asked.malformed + asked.refused + asked.failed,
     }
     made = f"Made by {report.model_id} ({report.method}); cost of this run: {cost}."
     tiles = "".join(

@@ -6,26 +6,24 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from llm_engineering.domain.datasets import Sample
+from llm_engineering.domain.stop_words import STOP_WORDS
 
 SHOWN = 12
 # Of an opening: "What is the", "How do you".
 _OPENING_WORDS = 2
 _FEWEST_LETTERS = 3
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_STOP_WORDS = """
-a about above after again all also although always am an and another any anything are as at away back be because been
-before being below between both but by can cannot come could did do does doing don't done down during each either else
-enough even ever every few first for from further get gets getting give given go goes going good got had has have
-having he her here hers him his how however i if in instead into is isn't it it's its itself just keep know last least
-less let like likely lot made make makes making many may maybe me might more most much must my myself need needs
-neither never new no nor not nothing now of off often on once one only onto or other others our ours out over own part
-people per perhaps put quite rather really same say says see several shall she should since so some something
-sometimes still such take than that that's the their theirs them then there these they thing things think this those
-though three through thus to together too toward two under until up upon us use used using very want was way ways we
-well were what when where whether which while who whole whose why will with within without would yet you you're your
-yours yourself
+# Words with more of a meaning, which are no topic all the same.
+_NO_TOPICS = """
+above again although always another anything away back being below between both cannot come doing don't done down
+during either else enough even ever every few first further get gets getting give given goes going good got having her
+here hers him his however instead isn't it's itself just keep know last least less let like likely lot made make makes
+making many maybe might much must myself need needs neither never new nor nothing now off often once onto others ours
+own part people per perhaps put quite rather really same say says see several shall she should since something
+sometimes still take that's theirs thing things think though three thus together too toward two until upon use used
+using very want way ways well whether whole whose within without yet you're yours yourself
 """
-_STOPPED = frozenset(_STOP_WORDS.split())
+_STOPPED = STOP_WORDS | frozenset(_NO_TOPICS.split())
 
 Counted = list[tuple[str, int]]
 

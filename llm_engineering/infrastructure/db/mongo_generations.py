@@ -50,7 +50,8 @@ class MongoGenerationStore:
             try:
                 self._collection.insert_many(records, ordered=False)
             except BulkWriteError as error:
-                if any(failed["code"] != _DUPLICATE_KEY for failed in error.details["writeErrors"]):
+                failures = [*error.details.get("writeErrors", ()), *error.details.get("writeConcernErrors", ())]
+                if any(failed["code"] != _DUPLICATE_KEY for failed in failures):
                     raise
 
     def count(self) -> int:

@@ -14,13 +14,14 @@ from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 from llm_engineering.infrastructure.models.concurrent_gate import Gate, seconds_asked, seconds_exhausted
 from llm_engineering.infrastructure.models.concurrent_retries import Patience, Retries, is_rate_limit
 from llm_engineering.infrastructure.models.openai_compatible import Endpoint
-from llm_engineering.infrastructure.models.openai_dialect import PROMPT_CODES, Dialect, completion, first_choice
-from llm_engineering.infrastructure.models.openai_errors import translated
+from llm_engineering.infrastructure.models.openai_dialect import Dialect, completion, first_choice, is_of_prompt
+from llm_engineering.infrastructure.models.openai_errors import reason, translated
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
-# By these statuses one request is refused; other requests may be taken.
+# By these statuses one request is refused; other requests may be taken. Some vendors send them for a bad key, too, or
+# for an account without money: only with a code that names the prompt is it known which of both.
 _OF_A_REQUEST = (400, 413, 422)
 _PROBE_TOKENS = 16
 
@@ -50,7 +51,7 @@ class ConcurrentOpenAIModel:
         self._dialect = Dialect()
         self._where = ""
         self._client: AsyncOpenAI | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting, self._probing = asyncio.Lock(), asyncio.Lock()
 
     @property
     def model_id(self) -> str:
@@ -66,11 +67,11 @@ class ConcurrentOpenAIModel:
         """The model's text, held to the answer's JSON schema by servers that can.
 
         Failures that may pass are waited for, see `Patience`; where the server tells one request how long to wait, none
-        starts before.
+        starts before. An answer without any text is returned as it is.
 
         Raises:
-            RefusedPromptError: the server will not take this prompt, the model declines, or nothing comes of this
-                prompt while others are answered.
+            RefusedPromptError: the server will not take this prompt, the model declines, or, not `lasting`, nothing
+                comes of this prompt while others are answered.
             DependencyUnavailableError: it cannot be reached, or refuses all.
         """
         client = await self._connect()
@@ -89,8 +90,11 @@ class ConcurrentOpenAIModel:
         try:
             response = await self._retries.run(partial(self._attempt, client, task), self._where)
         except openai.APIStatusError as error:
-            if error.status_code in _OF_A_REQUEST and (error.code in PROMPT_CODES or await self._takes_others(client)):
-                raise RefusedPromptError(f"{self._where} refused the prompt ({_reason(error)}).") from None
+            lasting = is_of_prompt(error)
+            if error.status_code in _OF_A_REQUEST and (lasting or await self._takes_others(client)):
+                raise RefusedPromptError(
+                    f"{self._where} refused the prompt ({reason(error)}).", lasting=lasting
+                ) from None
             raise
         return self._read(response)
 
@@ -148,36 +152,33 @@ class ConcurrentOpenAIModel:
         self._gate.close_for(min(seconds, self._patience.silence_seconds))
 
     async def _takes_others(self, client: "AsyncOpenAI") -> bool:
-        """Whether the server takes any prompt at all: what it says of the first one may be meant for all."""
+        """Whether the server takes any prompt at all: what it says of this one may be meant for all."""
         import openai
 
-        if self._retries.was_answered:
-            return True
+        self._retries.refused()
         task = _probe(self._follows_instructions)
-        try:
-            await self._retries.run(partial(self._attempt, client, task), self._where)
-        except openai.APIStatusError as error:
-            if error.status_code not in _OF_A_REQUEST:
-                raise
-            return False
+        async with self._probing:
+            try:
+                # While one tries it the others wait: what comes of it goes for all.
+                if self._retries.is_in_doubt:
+                    await self._retries.run(partial(self._attempt, client, task), self._where)
+            except openai.APIStatusError as error:
+                if error.status_code not in _OF_A_REQUEST:
+                    raise
+                return False
         return True
 
     def _read(self, response: Any) -> Reply:
         usage = _usage(response)
         choice = first_choice(response)
-        refusal = self._refusal(choice)
-        if choice is None or refusal:
+        message, finish = getattr(choice, "message", None), getattr(choice, "finish_reason", None)
+        refusal = f"{self._where} held the answer back: its content filter." if finish == "content_filter" else ""
+        if getattr(message, "refusal", None):
+            refusal = f"{self._model_id} declined to answer."
+        if refusal:
             raise RefusedPromptError(refusal, usage.prompt_tokens, usage.completion_tokens)
-        text = choice.message.content if hasattr(choice, "message") else choice.text
-        return Reply(text=text or "", usage=usage, is_cut_off=choice.finish_reason == "length")
-
-    def _refusal(self, choice: Any) -> str:
-        if choice is None:
-            return f"{self._where} sent an answer without any choice."
-        if choice.finish_reason == "content_filter":
-            return f"{self._where} held the answer back: its content filter."
-        declined = getattr(getattr(choice, "message", None), "refusal", None)
-        return f"{self._model_id} declined to answer." if declined else ""
+        text = getattr(message, "content", None) or getattr(choice, "text", None)
+        return Reply(text=text or "", usage=usage, is_cut_off=finish == "length")
 
     async def _connect(self) -> "AsyncOpenAI":
         async with self._connecting:
@@ -206,9 +207,3 @@ def _usage(response: Any) -> Usage:
         prompt_tokens=getattr(counted, "prompt_tokens", None) or 0,
         completion_tokens=getattr(counted, "completion_tokens", None) or 0,
     )
-
-
-def _reason(error: "APIStatusError") -> str:
-    """The status and the code; not the server's words, which may quote the key or the prompt."""
-    code = error.code if isinstance(error.code, str) and error.code.isidentifier() else ""
-    return f"status {error.status_code}{f', {code}' if code else ''}"

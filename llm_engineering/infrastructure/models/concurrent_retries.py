@@ -13,6 +13,8 @@ from llm_engineering.infrastructure.models.concurrent_gate import Gate
 
 T = TypeVar("T")
 
+# After so many refusals in a row that do not name the prompt as their cause, it may be the server that takes none.
+_REFUSALS_IN_DOUBT = 3
 # OpenAI's codes of a 429 that no waiting mends.
 _SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
@@ -42,6 +44,7 @@ class Retries:
         self._patience = patience
         self._gate = gate
         self._answered_at: float | None = None
+        self._refusals = 0
         self._pause = wait_random_exponential(patience.first_pause_seconds, patience.longest_pause_seconds)
 
     @property
@@ -52,6 +55,16 @@ class Retries:
     def answered(self) -> None:
         """The server has answered somebody."""
         self._answered_at = time.monotonic()
+        self._refusals = 0
+
+    def refused(self) -> None:
+        """The server has refused a request without a word of what is wrong with its prompt."""
+        self._refusals += 1
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it may be that the server refuses all: it has answered nobody yet, or nobody for some refusals."""
+        return not self.was_answered or self._refusals >= _REFUSALS_IN_DOUBT
 
     async def run(self, attempt: Callable[[], Awaitable[T]], where: str) -> T:
         """What the attempt returns; its last error when the server is given up.

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from llm_engineering.domain.generation import Sampling
+from llm_engineering.domain.generation import REASONING_TOKENS, Sampling, reasoning_tokens
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 
 if TYPE_CHECKING:
     from openai import APIStatusError
 
-# By these codes a server refuses what a prompt says, or its length; another form would not help.
-PROMPT_CODES = frozenset(
+# By these codes, or types, a server refuses what a prompt says, or its length; another form would not help.
+_PROMPT_CODES = frozenset(
     {
         "content_filter",
         "content_policy_violation",
         "context_length_exceeded",
+        "exceed_context_size_error",  # llama.cpp's
         "invalid_prompt",
         "string_above_max_length",
     }
@@ -46,12 +47,14 @@ class Dialect:
                 system = f"{system}\nAnswer with one JSON object of this schema: {json.dumps(schema)}"
                 form = {"response_format": {"type": "json_object"}}
         messages = [{"role": "system", "content": system}, {"role": "user", "content": prompt.user}]
-        # As an extra the client sends the schema as it is; a parameter it would walk through, 1 ms each time.
-        return {"model": model_id, "messages": messages, "extra_body": form, **self._limits(sampling)}
+        # As an extra the client sends them as they are, in place of the parameter that it must have: a parameter it
+        # would walk through key by key, for a millisecond and more each time.
+        extra = {**form, "messages": messages}
+        return {"model": model_id, "messages": [], "extra_body": extra, **self._limits(model_id, sampling)}
 
     def after(self, error: "APIStatusError", answer: type[BaseModel] | None) -> "Dialect | None":
         """The form to try after this refusal; None where another one would not help."""
-        if error.status_code not in (400, 422) or error.code in PROMPT_CODES:
+        if error.status_code not in (400, 422) or is_of_prompt(error):
             return None
         if not self.reasons and error.status_code == 400 and error.param in ("max_tokens", "temperature"):
             return replace(self, reasons=True)
@@ -59,10 +62,16 @@ class Dialect:
             return replace(self, takes_schemas=False)
         return None
 
-    def _limits(self, sampling: Sampling) -> dict[str, Any]:
+    def _limits(self, model_id: str, sampling: Sampling) -> dict[str, Any]:
         if self.reasons:
-            return {"max_completion_tokens": sampling.max_tokens}
-        return {"max_tokens": sampling.max_tokens, **_draw(sampling)}
+            return {"max_completion_tokens": sampling.max_tokens + REASONING_TOKENS}
+        return {"max_tokens": sampling.max_tokens + reasoning_tokens(model_id), **_draw(sampling)}
+
+
+def is_of_prompt(error: "APIStatusError") -> bool:
+    """Whether a refusal is of this prompt for what it is: it would be refused again."""
+    names: tuple[object, ...] = (error.code, error.type)
+    return any(isinstance(name, str) and name in _PROMPT_CODES for name in names)
 
 
 def completion(model_id: str, prompt: CompletionPrompt, sampling: Sampling) -> dict[str, Any]:

@@ -45,4 +45,10 @@ def _explain(error: "APIStatusError", where: str, model_id: str) -> str:
         return f"The quota at {where} is spent. See to the account's plan and billing, or use another server."
     if status == 429:
         return f"The language model at {where} has had too many requests, or the quota is spent. Try later."
-    return f"The language model at {where} answered with status {status}."
+    return f"The language model at {where} answered with {reason(error)}."
+
+
+def reason(error: "APIStatusError") -> str:
+    """The status and the code; not the server's words, which may quote the key or the prompt."""
+    code = error.code if isinstance(error.code, str) and error.code.isidentifier() else ""
+    return f"status {error.status_code}{f', {code}' if code else ''}"
