@@ -74,7 +74,7 @@ class MemoryStore:
 
     def store(self, generations: Sequence[Generation]) -> None:
         time.sleep(self._seconds)
-        if len(self.kept) + len(generations) > self._room:
+        if len(self.kept.keys() | {one.key for one in generations}) > self._room:
             raise StorageFullError("No room.")
         self.batches.append(len(generations))
         self.kept |= {one.key: one for one in generations}
@@ -323,13 +323,25 @@ def test_whatever_ends_the_work_all_that_came_is_stored(error: type[BaseExceptio
     assert len(store.kept) == BATCH_SIZE * 2 + 5
 
 
-def test_a_store_that_is_full_ends_the_work() -> None:
-    model = Echo()
-    asker = Asker(model, MemoryStore(room=BATCH_SIZE), None, GenerationOptions(concurrency=2), SilentProgress())
-    tasks = [task(str(number)) for number in range(20_000)]
-    with pytest.raises(StorageFullError, match=rf"No room\. {BATCH_SIZE} new answers are stored; run the same again"):
-        asyncio.run(asker.ask(tasks, "numbers"))
-    assert len(model.asked) < 20_000
+class Stalling(Echo):
+    """Answers so many, and then no more: only something else can end the work."""
+
+    answers = BATCH_SIZE * 4
+
+    async def reply(self, task: GenerationTask) -> Reply:
+        if len(self.asked) >= self.answers:
+            await asyncio.Event().wait()
+        return await super().reply(task)
+
+
+def test_a_store_that_is_full_ends_the_work_and_tells_how_much_it_has() -> None:
+    store = MemoryStore(room=BATCH_SIZE)
+    asker = Asker(Stalling(), store, None, GenerationOptions(concurrency=2), SilentProgress())
+    tasks = [task(str(number)) for number in range(BATCH_SIZE * 8)]
+    with pytest.raises(StorageFullError, match=r"No room\. \d+ new answers are stored; run the same again") as caught:
+        asyncio.run(asyncio.wait_for(asker.ask(tasks, "numbers"), timeout=60))
+    assert 0 < len(store.kept) <= BATCH_SIZE
+    assert f" {len(store.kept)} new answers are stored" in str(caught.value)
 
 
 def test_another_form_prompt_or_draw_is_another_task() -> None:
