@@ -21,6 +21,9 @@ RANKS = Path(__file__).with_name("quickstart_ranks.json")
 DEFAULT_ONLY = "parameters: {question_set: configs/questions/quickstart.jsonl, split: all, grid: null}\n"
 # However wide the interval is, as it is with a hundred questions.
 LARGEST_DROP = 0.05
+# So much, one question in a hundred, moves with an edit of the texts, or with the name of the checkout's folder, which
+# stands in the titles of files: many small changes of one sign, which the bootstrap takes for a drop.
+NEGLIGIBLE_DROP = 0.01
 
 Ranks = dict[str, int | None]
 
@@ -72,7 +75,7 @@ def _not_worse(now: dict[str, float], before: dict[str, float]) -> None:
     change = difference_interval([now[id_] for id_ in shared], [before[id_] for id_ in shared])
     worse = [id_ for id_ in shared if now[id_] < before[id_]]
     said = f"{change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f}); worse: {', '.join(worse)}"
-    assert change.high >= 0, said
+    assert change.high >= 0 or change.value >= -NEGLIGIBLE_DROP, said
     assert change.value >= -LARGEST_DROP, said
 
 
