@@ -1,4 +1,4 @@
-"""The document store in memory, for unit tests. It links, keeps and forgets as the real one does."""
+"""The stores of MongoDB in memory, for unit tests. That of documents links, keeps and forgets as the real one does."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,6 +6,7 @@ from threading import RLock
 from uuid import UUID
 
 from llm_engineering.domain.documents import Author, DataCategory, RawDocument, text_hash
+from llm_engineering.domain.generation import Generation
 from llm_engineering.domain.links import host_of, identity
 from llm_engineering.domain.reports import DocumentCount, EtlReport, WriteCounts
 from llm_engineering.domain.sources import SourceState
@@ -233,6 +234,19 @@ class MemoryDocumentStore:
         cleared = len(kept) < len(report.sources)
         report.sources = kept
         return cleared
+
+
+class MemoryGenerations:
+    """What models have answered, in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Generation] = {}
+
+    def stored(self, keys: Sequence[str]) -> dict[str, Generation]:
+        return {key: self.kept[key] for key in keys if key in self.kept}
+
+    def store(self, generations: Sequence[Generation]) -> None:
+        self.kept |= {generation.key: generation for generation in generations}
 
 
 def _is_of(document: RawDocument, link: str, sources: set[str]) -> bool:

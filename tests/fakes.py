@@ -16,6 +16,7 @@ from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
 from llm_engineering.domain.queries import RetrievedChunk
 from llm_engineering.domain.retrieval import Passage
 from tests.fake_stores import MemoryDocumentStore as MemoryDocumentStore  # noqa: PLC0414 - so that tests find all fakes here
+from tests.fake_stores import MemoryGenerations as MemoryGenerations  # noqa: PLC0414
 from tests.fake_vectors import Killed as Killed  # noqa: PLC0414
 from tests.fake_vectors import MemoryVectorStore as MemoryVectorStore  # noqa: PLC0414
 

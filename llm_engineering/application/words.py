@@ -6,6 +6,8 @@ import unicodedata
 from llm_engineering.domain.stop_words import STOP_WORDS
 
 _WORD = re.compile(r"[^\W_]+")
+# With these signs a name is another one: C, C++ and C#.
+_WORD_OR_NAME = re.compile(r"[^\W_]+(?:\+\+|#)?")
 _WORD_OR_CONTRACTION = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 # Words are compared by their first letters: "splits", "splitting" and "split" count as one.
 _STEM_LETTERS = 5
@@ -13,7 +15,12 @@ _STEM_LETTERS = 5
 
 def words(text: str) -> list[str]:
     """Runs of letters and digits, in one spelling of Unicode and in lower case."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return _WORD.findall(_plain(text))
+
+
+def words_and_names(text: str) -> list[str]:
+    """The same, but "C++" and "C#" are not "C"."""
+    return _WORD_OR_NAME.findall(_plain(text))
 
 
 def content_words(text: str) -> list[str]:
@@ -25,3 +32,7 @@ def content_words(text: str) -> list[str]:
 def has_digit(word: str) -> bool:
     """Whether it is a number, or has one in it."""
     return any(character.isdigit() for character in word)
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()

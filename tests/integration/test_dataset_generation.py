@@ -1,8 +1,9 @@
 """The embedded base model, by its real llama.cpp server, makes small datasets of real prose."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -12,12 +13,14 @@ from llm_engineering.application.dataset.instructions import OPENINGS
 from llm_engineering.domain.dataset_options import DatasetOptions, GenerationOptions, SplitOptions
 from llm_engineering.domain.datasets import DatasetKind, Method, TrainTestSplit
 from llm_engineering.domain.documents import CleanedDocument
-from llm_engineering.domain.generation import Generation, Price
+from llm_engineering.domain.generation import Price
+from llm_engineering.infrastructure.db.mongo_generations import MongoGenerationStore
 from llm_engineering.infrastructure.local.llama import LlamaServer
 from llm_engineering.infrastructure.local.weights import GEMMA_MODEL_ID
 from llm_engineering.infrastructure.models.concurrent_model import ConcurrentOpenAIModel
+from llm_engineering.infrastructure.models.embedding import SentenceTransformerEmbedder
 from llm_engineering.infrastructure.models.openai_compatible import Endpoint
-from tests.fakes import SilentProgress, WordEmbedder, cleaned
+from tests.fakes import SilentProgress, cleaned
 
 TEXTS = {
     "quantization": (
@@ -54,17 +57,6 @@ TEXTS = {
 OPTIONS = DatasetOptions(generation=GenerationOptions(concurrency=1), split=SplitOptions(test_size=0.5, seed="8"))
 
 
-class MemoryGenerations:
-    def __init__(self) -> None:
-        self.kept: dict[str, Generation] = {}
-
-    def stored(self, keys: Sequence[str]) -> dict[str, Generation]:
-        return {key: self.kept[key] for key in keys if key in self.kept}
-
-    def store(self, generations: Sequence[Generation]) -> None:
-        self.kept |= {generation.key: generation for generation in generations}
-
-
 @pytest.fixture(scope="module")
 def server(models_dir: Path) -> Iterator[LlamaServer]:
     server = LlamaServer(models_dir, threads=2)
@@ -73,19 +65,26 @@ def server(models_dir: Path) -> Iterator[LlamaServer]:
 
 
 @pytest.fixture(scope="module")
-def datasets(server: LlamaServer) -> dict[DatasetKind, TrainTestSplit]:
+def datasets(
+    server: LlamaServer, mongo_uri: str, embedder: SentenceTransformerEmbedder
+) -> dict[DatasetKind, TrainTestSplit]:
     """One of each kind, with the same store."""
-    store = MemoryGenerations()
-    return {kind: asyncio.run(made(kind, server, store)) for kind in DatasetKind}
+    store = MongoGenerationStore(mongo_uri, f"test_{uuid4().hex}")
+    try:
+        return {kind: asyncio.run(made(kind, server, store, embedder)) for kind in DatasetKind}
+    finally:
+        store.close()
 
 
-async def made(kind: DatasetKind, server: LlamaServer, store: MemoryGenerations) -> TrainTestSplit:
+async def made(
+    kind: DatasetKind, server: LlamaServer, store: MongoGenerationStore, embedder: SentenceTransformerEmbedder
+) -> TrainTestSplit:
     endpoint = Endpoint(server.url, server.api_key)
     model = ConcurrentOpenAIModel(GEMMA_MODEL_ID, False, lambda: endpoint, slots=1)
     free = Price(prompt=0, completion=0)
     asker = Asker(model, store, free, OPTIONS.generation, SilentProgress())
     try:
-        return await build_dataset(kind, documents, OPTIONS, asker, model, WordEmbedder(), [])
+        return await build_dataset(kind, documents, OPTIONS, asker, model, embedder, [])
     finally:
         await model.aclose()
 

@@ -16,9 +16,9 @@ from llm_engineering.domain.dataset_options import DatasetOptions
 from llm_engineering.domain.datasets import DatasetKind, TrainTestSplit
 from llm_engineering.domain.documents import Author, CleanedDocument, DataCategory
 from llm_engineering.domain.errors import TooLittleDataError
-from llm_engineering.domain.generation import Generation, GenerationTask, Outcome, Price, Reply
+from llm_engineering.domain.generation import GenerationTask, Outcome, Price, Reply
 from llm_engineering.domain.prompts import ChatPrompt, CompletionPrompt
-from tests.fakes import ADA, SilentProgress, WordEmbedder, cleaned
+from tests.fakes import ADA, MemoryGenerations, SilentProgress, WordEmbedder, cleaned
 
 GRACE = Author.named("Grace Hopper")
 _NOUNS = [
@@ -29,17 +29,6 @@ _NOUNS = [
 ]  # fmt: skip
 REFUSAL = "I'm sorry, but I cannot answer. It would take somebody who knows more of anchors and badgers than I do."
 INVENTED = "Postgres vacuums dead tuples nightly, when nobody looks at the tables. Its planner counts rows again then."
-
-
-class MemoryGenerations:
-    def __init__(self) -> None:
-        self.kept: dict[str, Generation] = {}
-
-    def stored(self, keys: Sequence[str]) -> dict[str, Generation]:
-        return {key: self.kept[key] for key in keys if key in self.kept}
-
-    def store(self, generations: Sequence[Generation]) -> None:
-        self.kept |= {generation.key: generation for generation in generations}
 
 
 def sentence(seed: str) -> str:

@@ -27,8 +27,8 @@ from llm_engineering.application.dataset.similarity import (
     jaccard,
     shingles,
     similar_pairs,
-    tokens,
 )
+from llm_engineering.application.words import words_and_names
 from llm_engineering.domain.dataset_options import QualityOptions
 from llm_engineering.domain.datasets import Candidate, Sample, Split
 from tests.dataset_candidates import REJECTED, candidate
@@ -190,7 +190,7 @@ def test_names_that_differ_in_their_signs_are_different_names() -> None:
     assert {"C", "C++"} <= kept(same)
     # Of seven pairs of words the five without the name are the same: 4 / 8.
     assert {"C", "C++", "C#"} == kept(drop_similar(asked[:3], instruction, all_train, 2, 0.7))
-    assert tokens("C++, F# and a 1+1 # b") == ["c++", "f#", "and", "a", "1", "1", "b"]
+    assert words_and_names("C++, F# and a 1+1 # b") == ["c++", "f#", "and", "a", "1", "1", "b"]
 
 
 def test_the_same_rejected_answer_is_one() -> None:

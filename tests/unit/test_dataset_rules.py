@@ -115,7 +115,7 @@ def test_an_answer_that_is_whole_passes(answer: str) -> None:
         ("Redis keeps its data in", "answer cut off"),
         ("To start it, run the following command:", "answer cut off"),
         ("and so it survives every restart.", "answer starts inside a sentence"),
-        ("Run this:\n```bash\nredis-server.", "code block not closed"),
+        ("Run this:\n```bash\nredis-server.", "code block of the answer not closed"),
         ("I'm sorry, but I cannot answer.", "refusal"),
         ("I cannot provide any information on Redis.", "refusal"),
         ("As an AI language model, I like Redis.", "refusal"),

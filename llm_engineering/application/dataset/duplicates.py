@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from llm_engineering.application.dataset.finding import Finding, Verdict, shown
 from llm_engineering.application.dataset.meanings import Meanings
-from llm_engineering.application.dataset.similarity import Pair, shingles, similar_pairs, tokens
+from llm_engineering.application.dataset.similarity import Pair, shingles, similar_pairs
+from llm_engineering.application.words import words_and_names
 from llm_engineering.domain.datasets import Candidate, DatasetKind, Sample, Split
 
 # Length of the runs of words by which texts are compared: instructions are short.
@@ -50,7 +51,7 @@ def title(part: Part) -> str:
 
 def essence(text: str) -> str:
     """What two texts share that differ in capitals, blanks and punctuation only."""
-    return " ".join(tokens(text)) or " ".join(text.split())
+    return " ".join(words_and_names(text)) or " ".join(text.split())
 
 
 def drop_same(candidates: Sequence[Candidate], part: Part, split_of: SplitOf) -> list[Verdict]:

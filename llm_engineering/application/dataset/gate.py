@@ -6,8 +6,9 @@ from llm_engineering.application.dataset.duplicates import Part, runs_of, title
 from llm_engineering.application.dataset.finding import is_authors_own
 from llm_engineering.application.dataset.preferences import MIN_PAIRS, is_biased
 from llm_engineering.application.dataset.shared_text import TEXT_RUN
-from llm_engineering.application.dataset.similarity import containment, counted_pairs, shingles, tokens
+from llm_engineering.application.dataset.similarity import containment, counted_pairs, shingles
 from llm_engineering.application.dataset.verbatim import stand_in_documents
+from llm_engineering.application.words import words_and_names
 from llm_engineering.domain.dataset_options import QualityOptions
 from llm_engineering.domain.dataset_reports import GateCheck, LengthBias
 from llm_engineering.domain.datasets import Candidate, DatasetKind, Sample, Split
@@ -35,7 +36,7 @@ def check_gate(
         _enough(samples, options),
         _both_splits(samples, split_of),
         _in_one_split("documents", [(str(s.source.document_id), split_of(s)) for s in samples]),
-        _in_one_split("instructions", [(" ".join(tokens(s.instruction)), split_of(s)) for s in samples]),
+        _in_one_split("instructions", [(" ".join(words_and_names(s.instruction)), split_of(s)) for s in samples]),
         *(_no_similar(samples, part, run, options.near_duplicate) for part, run in runs.items()),
         _apart(candidates, split_of, options.max_shared_text),
         _verbatim(samples, documents),

@@ -46,7 +46,7 @@ def why_broken(candidate: Candidate, options: QualityOptions, detect: LanguageDe
             for findings in (
                 _length(sample, options),
                 _form_of_instruction(sample.instruction),
-                _form_of_answers(sample.answer, sample.rejected),
+                _form_of_answers(sample),
                 _wording(sample),
                 _repetition(sample, options),
                 _language(sample, detect),
@@ -88,26 +88,20 @@ def _form_of_instruction(text: str) -> Iterator[Finding]:
         yield Finding("instruction cut off", shown(text[-40:]))
 
 
-def _form_of_answers(text: str, rejected: str | None) -> Iterator[Finding]:
-    text = text.strip()
+def _form_of_answers(sample: Sample) -> Iterator[Finding]:
+    """An answer that can be told by its form teaches nothing of what is said in it: so both are held to the same."""
+    for what, text in (("answer", sample.answer), ("rejected answer", sample.rejected)):
+        if text is not None:
+            yield from _form_of_answer(what, text.strip())
+
+
+def _form_of_answer(what: str, text: str) -> Iterator[Finding]:
     if len(_FENCE.findall(text)) % 2:
-        yield Finding("code block not closed")
+        yield Finding(f"code block of the {what} not closed")
     if _STARTS_INSIDE.match(text):
-        yield Finding("answer starts inside a sentence", shown(text, 40))
+        yield Finding(f"{what} starts inside a sentence", shown(text, 40))
     if not _ends(text):
-        yield Finding("answer cut off", shown(text[-40:]))
-    if rejected is not None:
-        yield from _tells_of_form(rejected.strip())
-
-
-def _tells_of_form(rejected: str) -> Iterator[Finding]:
-    """An answer that can be told by its form teaches nothing of what is said in it."""
-    if len(_FENCE.findall(rejected)) % 2:
-        yield Finding("code block of the rejected answer not closed")
-    if _STARTS_INSIDE.match(rejected):
-        yield Finding("rejected answer starts inside a sentence", shown(rejected, 40))
-    if not _ends(rejected):
-        yield Finding("rejected answer cut off", shown(rejected[-40:]))
+        yield Finding(f"{what} cut off", shown(text[-40:]))
 
 
 def _ends(text: str) -> bool:

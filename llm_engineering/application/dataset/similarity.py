@@ -1,26 +1,18 @@
 """How alike two texts are, by the runs of words that they share (shingles; Broder, 1997), and which pairs are."""
 
-import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
+
+from llm_engineering.application.words import words_and_names
 
 Shingles = frozenset[str]
 Pair = tuple[int, int]
 
-# With these signs a name is another one: C, C++ and C#.
-_WORD = re.compile(r"[^\W_]+(?:\+\+|#)?")
-
-
-def tokens(text: str) -> list[str]:
-    """Runs of letters and digits, in one spelling of Unicode and in lower case; "C++" and "C#" are not "C"."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
-
 
 def shingles(text: str, length: int) -> Shingles:
     """Every `length` words that follow each other; of a shorter text the whole."""
-    found = tokens(text)
+    found = words_and_names(text)
     return frozenset(" ".join(found[i : i + length]) for i in range(max(1, len(found) - length + 1)))
 
 
@@ -38,7 +30,7 @@ def similar_pairs(sets: Sequence[Shingles], threshold: float) -> Iterator[Pair]:
     """Exactly the pairs, by their places, with a similarity of at least `threshold`, which is above 0.
 
     Two sets that are so alike share one of their rarest shingles (the prefix filter; Chaudhuri, Ganti and Kaushik,
-    2006): only sets that do are compared. MinHash, which may miss pairs, took ten times as long on 5,000 texts.
+    2006): only sets that do are compared. None is missed, as one may be by MinHash.
     """
     count = Counter(shingle for one in sets for shingle in one)
     places = defaultdict[str, list[int]](list)
@@ -75,15 +67,18 @@ class Index:
 
     def containing(self, one: Shingles, threshold: float) -> list[tuple[float, int]]:
         """The containment, at least `threshold`, which is above 0, and the place of each; the first are the closest."""
-        shared = Counter(place for shingle in one for place in self._places.get(shingle, ()))
-        found = ((_containment(count, one, self._sets[place]), place) for place, count in shared.items())
+        found = ((_containment(count, one, self._sets[place]), place) for place, count in self._shared(one))
         return sorted((item for item in found if item[0] >= threshold), key=lambda item: (-item[0], item[1]))
 
     def alike(self, one: Shingles, threshold: float) -> list[int]:
         """The places, in order, of those with a Jaccard similarity of at least `threshold`, which is above 0."""
-        shared = Counter(place for shingle in one for place in self._places.get(shingle, ()))
-        found = (place for place, count in shared.items() if _jaccard(count, one, self._sets[place]) >= threshold)
-        return sorted(found)
+        return sorted(
+            place for place, count in self._shared(one) if _jaccard(count, one, self._sets[place]) >= threshold
+        )
+
+    def _shared(self, one: Shingles) -> Iterable[tuple[int, int]]:
+        """The place of each set that has anything in common with this one, and how many shingles that is."""
+        return Counter(place for shingle in one for place in self._places.get(shingle, ())).items()
 
 
 # Each share is computed here only: written in another way, a number may be rounded to the other side of a threshold.
